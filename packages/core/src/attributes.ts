@@ -1,0 +1,48 @@
+import type { Message } from './message';
+import { propertyOf } from './message';
+
+/** The CloudEvents `type` of a cut-out face. */
+export const FACE_EVENT_TYPE = 'dev.edge-relay.face.v1';
+
+/**
+ * What is known of a picture, by CloudEvents 1.0 names (lower-case letters and digits only). They
+ * travel as MQTT 5 user properties (CloudEvents MQTT binding, section 3.1, binary mode) and, for
+ * MQTT 3.1.1 and for files on their own, as JSON in the picture's EXIF UserComment.
+ */
+export interface PictureAttributes {
+  readonly specversion: '1.0';
+  /** Stable from capture to object. */
+  readonly id: string;
+  /** `/{camera}` */
+  readonly source: string;
+  readonly type: string;
+  /** Capture time, RFC 3339 in UTC with milliseconds. */
+  readonly time: string;
+  /** The visit (track), where a tracker has named one. */
+  readonly subject?: string;
+  readonly camera: string;
+  /** Drawn at random when the process started; `sequence` and `number` count within it. */
+  readonly boot: string;
+  /** The frame's number, as the camera delivered it. */
+  readonly sequence: string;
+  /** The picture's number, without gaps, by camera and boot. */
+  readonly number: string;
+  readonly detector: string;
+  /** `x,y,width,height` in pixels of the full frame. */
+  readonly box: string;
+  /** `1920x1080`, the full frame in pixels. */
+  readonly framesize: string;
+  readonly score: string;
+  /** Where `time` comes from: `device`, `file`, `stream` or `arrival`. */
+  readonly clock: string;
+  /** When the frame was read, RFC 3339 in UTC with milliseconds; latencies are measured from it. */
+  readonly readat: string;
+}
+
+/** Milliseconds since 1970 of an attribute that is a time, or undefined where it is none. */
+export function timeOf(message: Pick<Message, 'properties'>, name: 'time' | 'readat'): number | undefined {
+  const text = propertyOf(message, name);
+  if (text === undefined) return undefined;
+  const milliseconds = Date.parse(text);
+  return Number.isFinite(milliseconds) ? milliseconds : undefined;
+}

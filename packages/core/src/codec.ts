@@ -1,0 +1,110 @@
+import { messageOf, RelayError } from './errors';
+import type { EncodedImage, RawImage } from './image';
+
+/** 100 megapixels: more than any camera gives, less than a decompression bomb. */
+export const DEFAULT_MAX_PIXELS = 100_000_000;
+
+export interface DecodeOptions {
+  /** The stage to name in an error. */
+  readonly stage: string;
+  /** What the picture is called in an error, e.g. its path. */
+  readonly name: string;
+  /** Width times height that is decoded at the most. @default 100,000,000 */
+  readonly maxPixels?: number;
+}
+
+/** What a picture says of itself in its header. */
+export interface PictureHeader {
+  readonly format: EncodedImage['format'];
+  /** Pixels, after turning it as its EXIF orientation says. */
+  readonly width: number;
+  /** Pixels, after turning it as its EXIF orientation says. */
+  readonly height: number;
+  /** The EXIF block, for exif-reader. */
+  readonly exif?: Uint8Array;
+}
+
+/** The format by the first bytes, or undefined for anything that is not JPEG, PNG or WebP. */
+export function sniff(data: Uint8Array): EncodedImage['format'] | undefined {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, Math.min(data.byteLength, 12));
+  if (bytes.length >= 3 && bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return 'jpeg';
+  if (bytes.length >= 8 && bytes.toString('latin1', 0, 8) === '\x89PNG\r\n\x1a\n') return 'png';
+  if (
+    bytes.length >= 12 &&
+    bytes.toString('latin1', 0, 4) === 'RIFF' &&
+    bytes.toString('latin1', 8, 12) === 'WEBP'
+  )
+    return 'webp';
+  return undefined;
+}
+
+/** Reads the header only. @throws {RelayError} `PICTURE_DAMAGED` or `PICTURE_TOO_LARGE`. */
+export async function readHeader(data: Uint8Array, options: DecodeOptions): Promise<PictureHeader> {
+  const format = assertPicture(data, options);
+  const { default: sharp } = await import('sharp');
+  try {
+    const { autoOrient, exif } = await sharp(data, { limitInputPixels: false }).metadata();
+    const { width, height } = autoOrient;
+    assertSize(width, height, options);
+    return { format, width, height, ...(exif && { exif }) };
+  } catch (error) {
+    throw asDamaged(error, options);
+  }
+}
+
+/**
+ * Decodes a JPEG, PNG or WebP to RGB, turned as its EXIF orientation says.
+ * @throws {RelayError} `PICTURE_DAMAGED` (also for one that is cut short) or `PICTURE_TOO_LARGE`.
+ */
+export async function decode(data: Uint8Array, options: DecodeOptions): Promise<RawImage> {
+  await readHeader(data, options);
+  const { default: sharp } = await import('sharp');
+  try {
+    const { data: pixels, info } = await sharp(data, { limitInputPixels: false, failOn: 'error' })
+      .autoOrient()
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    if (info.channels !== 3) throw new Error(`it decodes to ${info.channels} channels, not 3`);
+    return { format: 'rgb', data: pixels, width: info.width, height: info.height };
+  } catch (error) {
+    throw asDamaged(error, options);
+  }
+}
+
+function assertPicture(data: Uint8Array, { stage, name }: DecodeOptions): EncodedImage['format'] {
+  if (data.byteLength === 0) {
+    throw new RelayError(`${name} is empty (0 bytes). Remove it, or copy it again.`, {
+      code: 'PICTURE_DAMAGED',
+      stage,
+    });
+  }
+  const format = sniff(data);
+  if (!format) {
+    throw new RelayError(`${name} is not a JPEG, PNG or WebP picture, by its first bytes.`, {
+      code: 'PICTURE_DAMAGED',
+      stage,
+    });
+  }
+  return format;
+}
+
+function assertSize(width: number, height: number, options: DecodeOptions): void {
+  const { stage, name, maxPixels = DEFAULT_MAX_PIXELS } = options;
+  if (width * height <= maxPixels) return;
+  throw new RelayError(
+    `${name} is ${width} x ${height} pixels; the limit is ${maxPixels} pixels. Make it smaller, or raise maxPixels.`,
+    { code: 'PICTURE_TOO_LARGE', stage },
+  );
+}
+
+function asDamaged(error: unknown, { stage, name }: DecodeOptions): RelayError {
+  if (error instanceof RelayError) return error;
+  const reason = messageOf(error).trim().split('\n').at(-1);
+  return new RelayError(`${name} is damaged or cut short (${reason}). Replace it or remove it.`, {
+    code: 'PICTURE_DAMAGED',
+    stage,
+    cause: error,
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * What can go wrong in the world (as against misuse, which is a `TypeError`). Codes stay the same
+ * between major versions; messages may change.
+ */
+export type RelayErrorCode =
+  | 'STAGE_FAILED'
+  | 'SOURCE_NOT_FOUND'
+  | 'SOURCE_EMPTY'
+  | 'SOURCE_FAILED'
+  | 'PICTURE_DAMAGED'
+  | 'PICTURE_TOO_LARGE'
+  | 'FFMPEG_MISSING'
+  | 'MODEL_INVALID'
+  | 'MODEL_NOT_FOUND'
+  | 'DETECTOR_FAILED'
+  | 'BROKER_UNREACHABLE'
+  | 'BROKER_REFUSED'
+  | 'SUBSCRIPTION_REFUSED'
+  | 'MESSAGE_TOO_LARGE'
+  | 'MESSAGE_REFUSED'
+  | 'MESSAGE_DROPPED'
+  | 'SPOOL_FAILED'
+  | 'STORE_NOT_FOUND'
+  | 'STORE_DENIED'
+  | 'STORE_FAILED'
+  | 'CLOSED';
+
+export interface RelayErrorDetails {
+  /** Which kind of failure, stable between major versions. */
+  readonly code: RelayErrorCode;
+  /** The stage it happened in, as a person would name it: `'sink'`, `'camera front-door'`. */
+  readonly stage: string;
+  /** Whether the same call can succeed later without anybody changing anything. @default false */
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+}
+
+/** A failure of the world: the message says what, which value, and the cure. */
+export class RelayError extends Error {
+  override readonly name = 'RelayError';
+  readonly code: RelayErrorCode;
+  readonly stage: string;
+  readonly retryable: boolean;
+
+  constructor(message: string, details: RelayErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = details.code;
+    this.stage = details.stage;
+    this.retryable = details.retryable ?? false;
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') {
+    return error.errors.map(messageOf).join('; ');
+  }
+  return error instanceof Error ? error.message : String(error);
+}

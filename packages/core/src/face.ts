@@ -1,0 +1,26 @@
+import type { Frame } from './frame';
+
+/** A rectangle in pixels of the full frame; `x` and `y` are the top left corner. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** One thing that a detector found. */
+export interface Face {
+  readonly box: Box;
+  /** How sure the detector is; larger is surer. The scale belongs to the model (Haar: level weight). */
+  readonly score: number;
+  /** The visit this face belongs to, when a tracker has said so. */
+  readonly track?: string;
+}
+
+/** A frame with what a detector found in it: none, one or many. */
+export interface Detection {
+  readonly frame: Frame;
+  readonly faces: readonly Face[];
+  /** The name of the detector: two detectors on one frame give different ids. */
+  readonly detector: string;
+}

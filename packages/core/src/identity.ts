@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto';
+
+let boot: string | undefined;
+
+/** Eight hexadecimal digits, drawn at random once a process: a clock or a counter that starts anew never gives an id twice. */
+export function bootId(): string {
+  boot ??= randomBytes(4).toString('hex');
+  return boot;
+}
+
+export interface PictureIdParts {
+  readonly camera: string;
+  /** Milliseconds since 1970 (UTC). */
+  readonly capturedAt: number;
+  readonly boot: string;
+  readonly sequence: number;
+  readonly detector: string;
+  /** Which of the frame's finds, from 0. */
+  readonly face: number;
+}
+
+/** `{camera}-{captured}-{boot}-{sequence}-{detector}-{face}`, the id of a picture from capture to object. */
+export function pictureId({ camera, capturedAt, boot, sequence, detector, face }: PictureIdParts): string {
+  const captured = new Date(capturedAt).toISOString().replaceAll(/[-:]/g, '');
+  return `${camera}-${captured}-${boot}-${sequence}-${detector}-${face}`;
+}
+
+/** A name as it may stand in ids, topics and keys: letters, digits, `.`, `_` and `-`. */
+export function safeName(text: string): string {
+  const safe = text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').replaceAll(/^[-.]+|-+$/g, '');
+  return safe.slice(0, 64) || 'unnamed';
+}
+
+/** Throws a `TypeError` for a name that may not stand in ids, topics and keys. */
+export function assertName(value: string, option: string): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/.test(value)) {
+    throw new TypeError(
+      `${option} must be 1 to 64 letters, digits, ".", "_" or "-", not ${JSON.stringify(value)}.`,
+    );
+  }
+  return value;
+}

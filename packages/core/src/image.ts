@@ -1,0 +1,38 @@
+/** How the bytes of an image are laid out. */
+export type PixelFormat = 'rgb' | 'grey' | 'yuv420p';
+
+/**
+ * Pixels in memory.
+ * - `rgb`: 3 bytes a pixel, row by row.
+ * - `grey`: 1 byte a pixel.
+ * - `yuv420p`: the luma plane (1 byte a pixel), then the two chroma planes, each
+ *   ceil(width / 2) × ceil(height / 2). Detection reads the luma plane as it lies.
+ */
+export interface RawImage {
+  readonly format: PixelFormat;
+  readonly data: Uint8Array;
+  /** Pixels. */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+  /** yuv420p only: luma 16 to 235 (`limited`) or 0 to 255 (`full`). @default 'limited' */
+  readonly range?: 'limited' | 'full';
+  /** yuv420p only: which standard's weights made the planes. @default 'bt601' */
+  readonly matrix?: 'bt601' | 'bt709';
+}
+
+/** A picture as a camera or file delivers it; it is decoded only where it is looked at. */
+export interface EncodedImage {
+  readonly format: 'jpeg' | 'png' | 'webp';
+  readonly data: Uint8Array;
+  /** Pixels. */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+}
+
+export type Image = RawImage | EncodedImage;
+
+export function isRaw(image: Image): image is RawImage {
+  return image.format === 'rgb' || image.format === 'grey' || image.format === 'yuv420p';
+}

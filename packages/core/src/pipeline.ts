@@ -1,0 +1,349 @@
+import { type AnyStage, assertChain, isStage, isTransform } from './chain';
+import { Channel } from './channel';
+import { messageOf, RelayError } from './errors';
+import { Combined, nameOf, type Outputs, type StageContext, type Transform, type Writer } from './stage';
+import { Tee } from './tee';
+import { Ticket } from './ticket';
+
+export interface PipelineOptions {
+  /** Stops at once when aborted: the pipeline rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Entry {
+  readonly item: unknown;
+  readonly ticket: Ticket;
+}
+
+/**
+ * Joins a source and stages and runs them until the source has ended and its last item is through.
+ *
+ * - Every hand-over is bounded: a slow stage slows the source down.
+ * - An item is acknowledged (where it has `ack()`) after the last stage is done with all that was made
+ *   of it, at once when a stage filters it out, and never when something fails.
+ * - A failing stage stops the pipeline, which rejects with a `RelayError` that names the stage. When the
+ *   source fails, what it gave before still goes through; then the pipeline rejects.
+ * - The stages stay open: whoever made them closes them.
+ *
+ * @throws {RelayError} of the stage that failed; the reason of `signal` when it was aborted.
+ */
+export function pipeline<A>(
+  source: AsyncIterable<A>,
+  writer: Writer<A>,
+  options?: PipelineOptions,
+): Promise<void>;
+export function pipeline<A, B>(
+  source: AsyncIterable<A>,
+  first: Transform<A, B>,
+  writer: Writer<B>,
+  options?: PipelineOptions,
+): Promise<void>;
+export function pipeline<A, B, C>(
+  source: AsyncIterable<A>,
+  first: Transform<A, B>,
+  second: Transform<B, C>,
+  writer: Writer<C>,
+  options?: PipelineOptions,
+): Promise<void>;
+export function pipeline<A, B, C, D>(
+  source: AsyncIterable<A>,
+  first: Transform<A, B>,
+  second: Transform<B, C>,
+  third: Transform<C, D>,
+  writer: Writer<D>,
+  options?: PipelineOptions,
+): Promise<void>;
+export function pipeline<A, B, C, D, E>(
+  source: AsyncIterable<A>,
+  first: Transform<A, B>,
+  second: Transform<B, C>,
+  third: Transform<C, D>,
+  fourth: Transform<D, E>,
+  writer: Writer<E>,
+  options?: PipelineOptions,
+): Promise<void>;
+export function pipeline(
+  source: AsyncIterable<unknown>,
+  ...rest: (AnyStage | PipelineOptions | undefined)[]
+): Promise<void> {
+  const last = rest.at(-1);
+  const options =
+    last === undefined || !isStage(last) ? ((rest.pop() as PipelineOptions | undefined) ?? {}) : {};
+  if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source)) {
+    throw new TypeError('The first argument of pipeline() must be a source: an AsyncIterable.');
+  }
+  assertChain(rest, 'pipeline()');
+  return new Run(rest).start(source, options.signal);
+}
+
+/** One run of a pipeline: a loop for the source and one for each stage, joined by channels. */
+class Run {
+  readonly #controller = new AbortController();
+  readonly #channels: Channel<Entry>[] = [];
+  readonly #stages: readonly AnyStage[];
+
+  constructor(stages: readonly AnyStage[]) {
+    this.#stages = stages;
+  }
+
+  async start(source: AsyncIterable<unknown>, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    const stop = () => this.#stop(signal?.reason);
+    const stopped = new Promise<never>((_, reject) => {
+      this.#controller.signal.addEventListener('abort', () => reject(this.#controller.signal.reason), {
+        once: true,
+      });
+    });
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      await Promise.race([stopped, this.#work(source)]);
+    } catch (error) {
+      this.#stop(error);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      stopped.catch(() => {});
+    }
+  }
+
+  #stop(reason: unknown): void {
+    this.#controller.abort(reason);
+    for (const channel of this.#channels) channel.abort(reason);
+  }
+
+  async #work(source: AsyncIterable<unknown>): Promise<void> {
+    await openAll(this.#stages);
+    this.#controller.signal.throwIfAborted();
+    const input = this.#channel(this.#stages[0]!);
+    const loops = this.#join(this.#stages, input);
+    const [sourceFailure] = await Promise.all([this.#read(source, input), ...loops]);
+    if (sourceFailure) throw sourceFailure.error;
+  }
+
+  #channel(reader: AnyStage): Channel<Entry> {
+    const channel = new Channel<Entry>({ highWaterMark: reader.concurrency ?? 1 });
+    this.#channels.push(channel);
+    return channel;
+  }
+
+  /** Starts a loop for each stage of a chain that reads from `input`. */
+  #join(stages: readonly AnyStage[], input: Channel<Entry>): Promise<void>[] {
+    const loops: Promise<void>[] = [];
+    let from = input;
+    stages.forEach((stage, index) => {
+      if (stage instanceof Tee) {
+        loops.push(...this.#fanOut(stage, from));
+      } else if (isTransform(stage)) {
+        const to = this.#channel(stages[index + 1]!);
+        loops.push(this.#transform(stage, from, to));
+        from = to;
+      } else {
+        loops.push(this.#write(stage, from));
+      }
+    });
+    return loops;
+  }
+
+  /** Resolves with the failure of the source, if any, after handing over all that came before it. */
+  async #read(source: AsyncIterable<unknown>, to: Channel<Entry>): Promise<{ error: unknown } | undefined> {
+    const iterator = source[Symbol.asyncIterator]();
+    const giveBack = () => void Promise.resolve(iterator.return?.()).catch(() => {});
+    this.#controller.signal.addEventListener('abort', giveBack, { once: true });
+    try {
+      for (;;) {
+        const result = await iterator.next().catch((error: unknown) => ({ error }));
+        if ('error' in result)
+          return { error: blame(result.error, nameOf(source as { name?: string }, 'source')) };
+        if (result.done) return undefined;
+        await to.push({ item: result.value, ticket: Ticket.for(result.value) });
+      }
+    } finally {
+      this.#controller.signal.removeEventListener('abort', giveBack);
+      to.end();
+    }
+  }
+
+  async #transform(
+    stage: Transform<unknown, unknown>,
+    from: Channel<Entry>,
+    to: Channel<Entry>,
+  ): Promise<void> {
+    const slots = new Slots(stage.concurrency ?? 1);
+    const eager = slots.count > 1;
+    const emit = async (outputs: Iterable<unknown> | AsyncIterable<unknown>, ticket: Ticket) => {
+      for await (const output of outputs) await to.push(entryFor(output, ticket));
+    };
+    let turn: Promise<unknown> = Promise.resolve();
+    for await (const entry of from) {
+      await slots.take();
+      const outputs = this.#call(stage, () => {
+        const result = stage.transform(entry.item, new Context(this.#controller.signal, entry.ticket));
+        return eager ? collect(result) : result;
+      });
+      outputs.catch((error) => this.#stop(error));
+      // In order, an entry's outputs leave after those of the entry before it.
+      const before = stage.ordered === false ? undefined : turn;
+      turn = this.#guard(async () => {
+        await before;
+        await this.#blame(stage, emit(await outputs, entry.ticket));
+        entry.ticket.release();
+        slots.give();
+      });
+    }
+    await slots.allFree();
+    if (stage.end) {
+      const outputs = this.#call(stage, () => stage.end!());
+      await this.#blame(stage, emit(await outputs, new Ticket()));
+    }
+    to.end();
+  }
+
+  async #write(stage: Writer<unknown>, from: Channel<Entry>): Promise<void> {
+    const slots = new Slots(stage.concurrency ?? 1);
+    for await (const entry of from) {
+      await slots.take();
+      this.#guard(async () => {
+        await this.#call(stage, () =>
+          stage.write(entry.item, new Context(this.#controller.signal, entry.ticket)),
+        );
+        entry.ticket.release();
+        slots.give();
+      });
+    }
+    await slots.allFree();
+    if (stage.end) await this.#call(stage, () => stage.end!());
+  }
+
+  #fanOut(tee: Tee<unknown>, from: Channel<Entry>): Promise<void>[] {
+    const inputs = tee.branches.map((branch) => this.#channel(branch[0]!));
+    const loops = tee.branches.flatMap((branch, index) => this.#join(branch, inputs[index]!));
+    const feed = async () => {
+      for await (const { item, ticket } of from) {
+        for (const input of inputs) {
+          ticket.hold();
+          await input.push({ item, ticket });
+        }
+        ticket.release();
+      }
+      for (const input of inputs) input.end();
+    };
+    return [feed(), ...loops];
+  }
+
+  /** Calls into a stage; what it throws or rejects with carries its name. */
+  async #call<T>(stage: AnyStage, call: () => T | Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw blame(error, nameOf(stage, 'stage'));
+    }
+  }
+
+  /** An output iterator that fails is the stage's failure; one that is cut off by the stop is not. */
+  async #blame(stage: AnyStage, work: Promise<void>): Promise<void> {
+    await work.catch((error) => {
+      this.#controller.signal.throwIfAborted();
+      throw blame(error, nameOf(stage, 'stage'));
+    });
+  }
+
+  /** Work that nobody awaits one by one: its failure stops the run. */
+  async #guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#stop(error);
+    }
+  }
+}
+
+class Context implements StageContext {
+  readonly signal: AbortSignal;
+  readonly #ticket: Ticket;
+
+  constructor(signal: AbortSignal, ticket: Ticket) {
+    this.signal = signal;
+    this.#ticket = ticket;
+  }
+
+  hold(): () => void {
+    let held = true;
+    this.#ticket.hold();
+    return () => {
+      if (held) this.#ticket.release();
+      held = false;
+    };
+  }
+}
+
+/** A counting semaphore for one loop. */
+class Slots {
+  readonly count: number;
+  #free: number;
+  #waiting: (() => void) | undefined;
+
+  constructor(count: number) {
+    this.count = count;
+    this.#free = count;
+  }
+
+  async take(): Promise<void> {
+    while (this.#free === 0) await new Promise<void>((resolve) => (this.#waiting = resolve));
+    this.#free -= 1;
+  }
+
+  give(): void {
+    this.#free += 1;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.();
+  }
+
+  async allFree(): Promise<void> {
+    while (this.#free < this.count) await new Promise<void>((resolve) => (this.#waiting = resolve));
+  }
+}
+
+function entryFor(output: unknown, parent: Ticket): Entry {
+  if (output instanceof Combined) {
+    const releases = output.releases;
+    return {
+      item: output.value,
+      ticket: new Ticket(() => {
+        for (const release of releases) release();
+      }),
+    };
+  }
+  parent.hold();
+  return { item: output, ticket: parent };
+}
+
+async function collect(outputs: Outputs<unknown>): Promise<Iterable<unknown>> {
+  const awaited = await outputs;
+  if (!(Symbol.asyncIterator in awaited)) return awaited;
+  const collected: unknown[] = [];
+  for await (const output of awaited) collected.push(output);
+  return collected;
+}
+
+async function openAll(stages: readonly AnyStage[]): Promise<void> {
+  const opening = stages.map(async (stage) => {
+    try {
+      if (stage instanceof Tee) await Promise.all(stage.branches.map(openAll));
+      else await stage.open?.();
+    } catch (error) {
+      throw blame(error, nameOf(stage, 'stage'));
+    }
+  });
+  await Promise.all(opening);
+}
+
+/** A failure with the name of its stage; one that has a name keeps it. */
+function blame(error: unknown, stage: string): unknown {
+  if (error instanceof RelayError) return error;
+  return new RelayError(`${stage} failed: ${messageOf(error)}`, {
+    code: 'STAGE_FAILED',
+    stage,
+    cause: error,
+  });
+}

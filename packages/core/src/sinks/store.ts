@@ -1,0 +1,40 @@
+/** What goes with an object. */
+export interface ObjectDetails {
+  /** MIME type. */
+  readonly contentType?: string;
+  /** Names in lower case, values in printable ASCII. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface StoredObject extends ObjectDetails {
+  readonly data: Uint8Array;
+}
+
+export interface PutOptions extends ObjectDetails {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A place for objects, driven by Sink, which holds the policy (key, once, rejected, retry). Keys are
+ * relative paths with `/` between their parts. Nothing is ever overwritten.
+ */
+export interface Store {
+  /** How a person would write the place: `s3://bucket/prefix`, `/srv/faces`. */
+  readonly location: string;
+  /** Checks that the place is there and can be written to. @throws {RelayError} with the cure. */
+  open(): Promise<void>;
+  /**
+   * Stores an object, only if there is none under this key. Resolves once it is durable, with
+   * `'created'`, or with `'exists'` where there was one (which stays as it was). Nobody ever sees a part.
+   * @throws {RelayError} `retryable` where trying again can help.
+   */
+  put(key: string, data: Uint8Array, options?: PutOptions): Promise<'created' | 'exists'>;
+  /** The whole object, or undefined where there is none. */
+  get(key: string): Promise<StoredObject | undefined>;
+  /** Keys that begin with `prefix`, in no promised order. */
+  list(prefix?: string): AsyncIterable<{ readonly key: string; readonly bytes: number }>;
+  /** Removes an object; harmless where there is none. */
+  delete(key: string): Promise<void>;
+  /** Lets go of connections. Idempotent. */
+  close(): Promise<void>;
+}

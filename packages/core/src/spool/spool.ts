@@ -1,0 +1,40 @@
+import type { Message } from '../message';
+
+/** What to do with a new message when the spool is full. */
+export type FullPolicy = 'block' | 'drop-oldest' | 'drop-newest';
+
+/** A message in the spool, at a position that only grows. */
+export interface SpoolEntry {
+  readonly position: number;
+  readonly message: Message;
+  /** What it counts against the bound: payload, properties and topic, in bytes. */
+  readonly bytes: number;
+}
+
+export interface SpoolDrop {
+  readonly message: Message;
+  readonly reason: 'full' | 'expired';
+}
+
+/** Where messages wait until the broker has acknowledged them, in order. */
+export interface Spool {
+  /** Whether a message is safe from a killed process and a power cut once `append()` has resolved. */
+  readonly durable: boolean;
+  /** How many messages wait. */
+  readonly messages: number;
+  /** What they take, in bytes. */
+  readonly bytes: number;
+  open(): Promise<void>;
+  /**
+   * Adds a message at the end. Resolves when it is in (and durable, where the spool is). When the spool
+   * is full: `block` waits for room, `drop-oldest` makes room, `drop-newest` resolves with undefined.
+   */
+  append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined>;
+  /** The first entries after `position`, at most `limit`, oldest first; 0 stands before the first. */
+  read(position: number, limit: number): Promise<readonly SpoolEntry[]>;
+  /** Takes a message out for good. Harmless where it is gone already. */
+  remove(position: number): Promise<void>;
+  /** Hears of each message that leaves without having been sent. */
+  onDrop(listener: (drop: SpoolDrop) => void): void;
+  close(): Promise<void>;
+}
