@@ -1,0 +1,27 @@
+import { spawnSync } from 'node:child_process';
+import { describe } from 'vitest';
+
+const programs = {
+  ffmpeg: ['ffmpeg'],
+  mosquitto: ['mosquitto', 'mosquitto_sub'],
+  ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
+  'python-opencv': ['python3'],
+} as const;
+
+/** A program of the system that some tests need and a fresh machine may not have. */
+export type Tool = keyof typeof programs;
+
+/** Whether the tool is on this machine's PATH. */
+export function available(tool: Tool): boolean {
+  const isOnPath = programs[tool].every((program) => spawnSync('which', [program]).status === 0);
+  if (!isOnPath || tool !== 'python-opencv') return isOnPath;
+  return spawnSync('python3', ['-c', 'import cv2']).status === 0;
+}
+
+/**
+ * `describe` for a suite that needs a tool; without it the suite counts as skipped, which `npm test`
+ * takes for a failure in CI.
+ */
+export function describeWith(tool: Tool, name: string, body: () => void): void {
+  describe.skipIf(!available(tool))(name, body);
+}

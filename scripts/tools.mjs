@@ -1,0 +1,54 @@
+// The system's programs that some test suites need: used where they are, installed where they can be.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { capture, isOnPath, root, step } from './steps.mjs';
+
+const tools = {
+  mosquitto: { programs: ['mosquitto', 'mosquitto_sub'], packages: ['mosquitto', 'mosquitto-clients'] },
+  ffmpeg: { programs: ['ffmpeg'], packages: ['ffmpeg'] },
+  ceph: {
+    programs: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
+    packages: ['ceph-common', 'ceph-mon', 'ceph-osd', 'radosgw'],
+  },
+};
+
+/** Installs the tools that tests ask for and that are missing, or says in a line which suites are left out. */
+export async function provideTools() {
+  const wanted = Object.keys(tools).filter((tool) => isMissing(tool) && isAskedFor(tool));
+  if (wanted.length === 0) return;
+  const packages = wanted.flatMap((tool) => tools[tool].packages);
+  if (await canInstall()) await step(`install ${packages.join(' ')}`, () => install(packages));
+  const missing = wanted.filter(isMissing);
+  if (missing.length === 0) return;
+  const cure = missing.flatMap((tool) => tools[tool].packages).join(' ');
+  console.log(`Left out: the suites that need ${missing.join(', ')} (apt-get install ${cure}).`);
+}
+
+function isMissing(tool) {
+  return !tools[tool].programs.every(isOnPath);
+}
+
+/** Test files name the tool that they need: `describeWith('mosquitto', …)`. */
+function isAskedFor(tool) {
+  const files = readdirSync(join(root, 'packages'), { recursive: true }).filter(
+    (file) => file.endsWith('.test.ts') && !file.includes('node_modules'),
+  );
+  return files.some((file) =>
+    readFileSync(join(root, 'packages', file), 'utf8').includes(`describeWith('${tool}'`),
+  );
+}
+
+const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+
+async function canInstall() {
+  if (!isOnPath('apt-get')) return false;
+  if (asRoot.length === 0) return true;
+  return isOnPath('sudo') && (await capture('sudo', ['-n', 'true'])).code === 0;
+}
+
+async function install(packages) {
+  const [command, ...first] = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get'];
+  const update = await capture(command, [...first, 'update']);
+  if (update.code !== 0) return update;
+  return capture(command, [...first, 'install', '--yes', '--no-install-recommends', ...packages]);
+}
