@@ -1,6 +1,8 @@
 /** What a full channel does with a new item. */
 export type OverflowPolicy = 'block' | 'drop-oldest' | 'drop-newest';
 
+const policies: readonly OverflowPolicy[] = ['block', 'drop-oldest', 'drop-newest'];
+
 export interface ChannelOptions<T> {
   /** How many items may wait. @default 1 */
   readonly highWaterMark?: number;
@@ -36,6 +38,9 @@ export class Channel<T> implements AsyncIterableIterator<T, undefined> {
     const { highWaterMark = 1, policy = 'block', onDrop } = options;
     if (!(Number.isInteger(highWaterMark) && highWaterMark > 0)) {
       throw new TypeError(`highWaterMark must be a whole number above 0, not ${highWaterMark}.`);
+    }
+    if (!policies.includes(policy)) {
+      throw new TypeError(`policy must be one of ${policies.join(', ')}, not ${JSON.stringify(policy)}.`);
     }
     this.#highWaterMark = highWaterMark;
     this.#policy = policy;

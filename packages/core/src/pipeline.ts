@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type AnyStage, assertChain, isStage, isTransform } from './chain';
 import { Channel } from './channel';
 import { messageOf, RelayError } from './errors';
@@ -84,6 +85,8 @@ class Run {
 
   constructor(stages: readonly AnyStage[]) {
     this.#stages = stages;
+    // Each item in flight may listen; Node warns of a leak from the eleventh listener on.
+    setMaxListeners(0, this.#controller.signal);
   }
 
   async start(source: AsyncIterable<unknown>, signal: AbortSignal | undefined): Promise<void> {
@@ -146,19 +149,21 @@ class Run {
 
   /** Resolves with the failure of the source, if any, after handing over all that came before it. */
   async #read(source: AsyncIterable<unknown>, to: Channel<Entry>): Promise<{ error: unknown } | undefined> {
-    const iterator = source[Symbol.asyncIterator]();
-    const giveBack = () => void Promise.resolve(iterator.return?.()).catch(() => {});
-    this.#controller.signal.addEventListener('abort', giveBack, { once: true });
+    const { signal } = this.#controller;
+    let iterator: AsyncIterator<unknown> | undefined;
+    const giveBack = () => void (async () => iterator?.return?.())().catch(() => {});
+    signal.addEventListener('abort', giveBack, { once: true });
     try {
-      for (;;) {
-        const result = await iterator.next().catch((error: unknown) => ({ error }));
-        if ('error' in result)
-          return { error: blame(result.error, nameOf(source as { name?: string }, 'source')) };
-        if (result.done) return undefined;
+      iterator = source[Symbol.asyncIterator]();
+      for (let result = await iterator.next(); !result.done; result = await iterator.next()) {
         await to.push({ item: result.value, ticket: Ticket.for(result.value) });
       }
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      return { error: blame(error, nameOf(source as { name?: string }, 'source')) };
     } finally {
-      this.#controller.signal.removeEventListener('abort', giveBack);
+      signal.removeEventListener('abort', giveBack);
       to.end();
     }
   }
