@@ -160,7 +160,6 @@ class Run {
       }
       return undefined;
     } catch (error) {
-      signal.throwIfAborted();
       return { error: blame(error, nameOf(source as { name?: string }, 'source')) };
     } finally {
       signal.removeEventListener('abort', giveBack);
