@@ -73,6 +73,25 @@ export async function decode(data: Uint8Array, options: DecodeOptions): Promise<
   }
 }
 
+/**
+ * Looks at every pixel of a picture and keeps none: one that is cut short or damaged shows only then. It is
+ * decoded into a thumbnail, so that many large pictures at once do not take their full size in memory.
+ * @throws {RelayError} `PICTURE_DAMAGED` or `PICTURE_TOO_LARGE`.
+ */
+export async function assertIntact(data: Uint8Array, options: DecodeOptions): Promise<PictureHeader> {
+  const header = await readHeader(data, options);
+  const { default: sharp } = await import('sharp');
+  try {
+    await sharp(data, { limitInputPixels: false, failOn: 'error' })
+      .resize(16, 16, { fit: 'fill' })
+      .raw()
+      .toBuffer();
+    return header;
+  } catch (error) {
+    throw asDamaged(error, options);
+  }
+}
+
 function assertPicture(data: Uint8Array, { stage, name }: DecodeOptions): EncodedImage['format'] {
   if (data.byteLength === 0) {
     throw new RelayError(`${name} is empty (0 bytes). Remove it, or copy it again.`, {

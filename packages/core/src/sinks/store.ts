@@ -2,7 +2,7 @@
 export interface ObjectDetails {
   /** MIME type. */
   readonly contentType?: string;
-  /** Names in lower case, values in printable ASCII. */
+  /** Names of lower-case letters, digits and `-`; values are any text, at most 2 KB in all. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -14,6 +14,17 @@ export interface PutOptions extends ObjectDetails {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a store can do and another cannot. */
+export interface StoreSupport {
+  /** Whether `get()` gives back the metadata that `put()` was given. */
+  readonly metadata: boolean;
+  /**
+   * Whether exactly one of several processes that put the same key at once hears `'created'`; undefined
+   * while that is not known yet.
+   */
+  readonly exclusive: boolean | undefined;
+}
+
 /**
  * A place for objects, driven by Sink, which holds the policy (key, once, rejected, retry). Keys are
  * relative paths with `/` between their parts. Nothing is ever overwritten.
@@ -21,12 +32,13 @@ export interface PutOptions extends ObjectDetails {
 export interface Store {
   /** How a person would write the place: `s3://bucket/prefix`, `/srv/faces`. */
   readonly location: string;
-  /** Checks that the place is there and can be written to. @throws {RelayError} with the cure. */
+  readonly supports: StoreSupport;
+  /** Checks that the place is there and can be written to. Idempotent. @throws {RelayError} with the cure. */
   open(): Promise<void>;
   /**
    * Stores an object, only if there is none under this key. Resolves once it is durable, with
    * `'created'`, or with `'exists'` where there was one (which stays as it was). Nobody ever sees a part.
-   * @throws {RelayError} `retryable` where trying again can help.
+   * @throws {RelayError} `retryable` where trying again can help; a `TypeError` for a key that is none.
    */
   put(key: string, data: Uint8Array, options?: PutOptions): Promise<'created' | 'exists'>;
   /** The whole object, or undefined where there is none. */

@@ -1,0 +1,5 @@
+/** The two functions of a test runner that a suite needs; those of Vitest, Jest, Mocha and node:test fit. */
+export interface TestFunctions {
+  describe(name: string, body: () => void): unknown;
+  it(name: string, body: () => Promise<void> | void): unknown;
+}
