@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 let boot: string | undefined;
 
@@ -23,6 +23,11 @@ export interface PictureIdParts {
 export function pictureId({ camera, capturedAt, boot, sequence, detector, face }: PictureIdParts): string {
   const captured = new Date(capturedAt).toISOString().replaceAll(/[-:]/g, '');
   return `${camera}-${captured}-${boot}-${sequence}-${detector}-${face}`;
+}
+
+/** The id of a message that brings none: 32 hexadecimal digits of the SHA-256 of topic and payload. */
+export function foreignId(topic: string, payload: Uint8Array): string {
+  return createHash('sha256').update(topic).update('\0').update(payload).digest('hex').slice(0, 32);
 }
 
 /** A name as it may stand in ids, topics and keys: letters, digits, `.`, `_` and `-`. */

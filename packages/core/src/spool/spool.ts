@@ -11,8 +11,11 @@ export interface SpoolEntry {
   readonly bytes: number;
 }
 
+/** A message that left without having been sent. */
 export interface SpoolDrop {
   readonly message: Message;
+  /** Where it stood, if it had a place. */
+  readonly position?: number;
   readonly reason: 'full' | 'expired';
 }
 

@@ -1,0 +1,146 @@
+import { hostname } from 'node:os';
+import { EventEmitter } from 'eventemitter3';
+import { RelayError } from '../errors';
+import { foreignId, safeName } from '../identity';
+import type { Delivery } from '../message';
+import { pipeline } from '../pipeline';
+import type { Spool } from '../spool/spool';
+import type { BrokerOptions } from './broker-options';
+import { type OutgoingMessage, Publisher, type PublisherOptions } from './publisher';
+import { Subscriber, type SubscriberOptions } from './subscriber';
+import { TopicMap, type TopicRoute } from './topic-map';
+
+export interface BridgeOptions {
+  /** The broker to take from. Its `clientId` names the session that keeps what comes while we are away. */
+  readonly from: BrokerOptions & Pick<SubscriberOptions, 'sessionExpirySeconds' | 'windowMessages' | 'windowBytes'>;
+  /** The broker to give to. */
+  readonly to: BrokerOptions &
+    Pick<PublisherOptions, 'windowMessages' | 'windowBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber'>;
+  /** What goes over, and under which name: `[{ from: 'hw3facestx2', to: 'hw3faces' }]`. */
+  readonly topics: readonly TopicRoute[];
+  /** Where messages wait for the far broker. @default new MemorySpool(), and the near broker keeps them too */
+  readonly spool?: Spool | undefined;
+  /** The name in errors and events. @default 'bridge' */
+  readonly name?: string | undefined;
+}
+
+export interface BridgeEvents {
+  /** One side is connected. */
+  online: [{ readonly side: 'from' | 'to'; readonly url: string; readonly protocolVersion: 4 | 5 }];
+  /** One side is not connected; the next attempt comes by itself. */
+  offline: [{ readonly side: 'from' | 'to'; readonly error: RelayError; readonly retryInMs: number }];
+  /** The far broker has taken a message over. */
+  forwarded: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
+  /** The far broker has no subscriber for this topic, or is short of room: its messages wait. */
+  waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
+}
+
+/**
+ * Takes messages from one broker and gives them to another, under other topics. A message is
+ * acknowledged to the near broker only when it is durable: in a durable spool, or else acknowledged by
+ * the far broker. So a killed bridge loses nothing that a broker kept.
+ *
+ * @example
+ * const bridge = new Bridge({
+ *   from: { url: 'mqtt://localhost' },
+ *   to: { url: 'mqtts://cloud.example' },
+ *   topics: [{ from: 'hw3facestx2', to: 'hw3faces' }],
+ * });
+ * await bridge.run({ signal });
+ */
+export class Bridge extends EventEmitter<BridgeEvents> {
+  readonly name: string;
+  readonly #subscriber: Subscriber;
+  readonly #publisher: Publisher;
+  readonly #topics: TopicMap;
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: BridgeOptions) {
+    super();
+    const { from, to, topics, spool } = options;
+    this.name = options.name ?? 'bridge';
+    this.#topics = new TopicMap(topics, this.name);
+    this.#subscriber = new Subscriber({
+      ...from,
+      name: `${this.name} (from)`,
+      topic: this.#topics.filters,
+      clientId: from.clientId ?? defaultClientId(options),
+    });
+    this.#publisher = new Publisher({ ...to, name: `${this.name} (to)`, spool });
+    this.#subscriber.on('online', (news) => this.emit('online', { side: 'from', ...news }));
+    this.#subscriber.on('offline', (news) => this.emit('offline', { side: 'from', ...news }));
+    this.#publisher.on('online', (news) => this.emit('online', { side: 'to', ...news }));
+    this.#publisher.on('offline', (news) => this.emit('offline', { side: 'to', ...news }));
+    this.#publisher.on('waiting', (news) => this.emit('waiting', news));
+    this.#publisher.on('acknowledged', (news) => this.emit('forwarded', news));
+  }
+
+  /** What has happened so far on either side. */
+  get stats() {
+    const { received, redelivered, outstanding } = this.#subscriber.stats;
+    const { acknowledged: forwarded, resent, spooled, bytes } = this.#publisher.stats;
+    return { received, redelivered, outstanding, forwarded, resent, spooled, bytes };
+  }
+
+  /**
+   * Forwards until `close()` is called (then it resolves when what was taken is through) or `signal` is
+   * aborted (then it rejects with the signal's reason, at once).
+   * @throws {RelayError} when a broker refuses us for good.
+   */
+  run(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    if (this.#running) throw new TypeError(`${this.name}: it is running already.`);
+    const rename = { name: this.name, transform: (delivery: Delivery) => [this.#rename(delivery)] };
+    this.#running = pipeline(this.#subscriber, rename, this.#publisher, options).catch((error) => {
+      // Closed before the far broker took everything: the near broker still has the rest.
+      if (!(this.#closing && error instanceof RelayError && error.code === 'CLOSED')) throw error;
+    });
+    return this.#running;
+  }
+
+  /** Takes no more, waits until what was taken is through, and says goodbye to both brokers. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#subscriber.close();
+    await this.#publisher.close();
+    // The caller of run() hears of a failure; closing goes on all the same.
+    await this.#running?.catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #rename(delivery: Delivery): OutgoingMessage {
+    const topic = this.#topics.map(delivery.topic);
+    if (topic === undefined) {
+      throw new RelayError(`${this.name}: no route fits topic ${JSON.stringify(delivery.topic)}.`, {
+        code: 'STAGE_FAILED',
+        stage: this.name,
+      });
+    }
+    const { payload, properties, contentType, expirySeconds, responseTopic, correlationData, payloadIsText } = delivery;
+    return {
+      id: delivery.id,
+      topic,
+      payload,
+      properties,
+      ...(delivery.retain !== undefined && { retain: delivery.retain }),
+      ...(contentType !== undefined && { contentType }),
+      ...(expirySeconds !== undefined && { expirySeconds }),
+      ...(responseTopic !== undefined && { responseTopic }),
+      ...(correlationData && { correlationData }),
+      ...(payloadIsText !== undefined && { payloadIsText }),
+    };
+  }
+}
+
+/** The same after a restart on the same machine with the same routes, so that the broker knows us again. */
+function defaultClientId({ to, topics }: BridgeOptions): string {
+  const what = foreignId(to.url, Buffer.from(JSON.stringify(topics)));
+  return `edge-relay-bridge-${safeName(hostname())}-${what.slice(0, 8)}`;
+}

@@ -1,0 +1,121 @@
+import type { Message } from '../message';
+import type { SpoolEntry } from '../spool/spool';
+import type { Link } from './link';
+import { toPublishPacket } from './packets';
+
+export interface InFlightWindowOptions {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly acknowledgeTimeoutMs: number;
+}
+
+/**
+ * The messages that are sent on the current link and not yet acknowledged: bounded in number (never
+ * above the broker's receive maximum, MQTT 5 section 4.9) and in bytes, with a watchdog on progress.
+ */
+export class InFlightWindow {
+  readonly #options: InFlightWindowOptions;
+  readonly #entries = new Map<number, SpoolEntry>();
+  readonly #emptied = new Set<() => void>();
+  #link: Link | undefined;
+  #bytes = 0;
+  #lastId = 0;
+  #progressAt = 0;
+  #watchdog: NodeJS.Timeout | undefined;
+
+  constructor(options: InFlightWindowOptions) {
+    this.#options = options;
+  }
+
+  get messages(): number {
+    return this.#entries.size;
+  }
+
+  /** How many more messages may be sent. */
+  get room(): number {
+    const limit = Math.min(this.#options.messages, this.#link?.limits.receiveMaximum ?? 0);
+    return Math.max(0, limit - this.#entries.size);
+  }
+
+  /** A message larger than the whole window still goes, alone. */
+  hasRoomFor(bytes: number): boolean {
+    return this.room > 0 && (this.#entries.size === 0 || this.#bytes + bytes <= this.#options.bytes);
+  }
+
+  open(link: Link): void {
+    this.clear();
+    this.#link = link;
+  }
+
+  /** The link is gone: nothing is in flight any more. */
+  clear(): void {
+    this.#link = undefined;
+    this.#entries.clear();
+    this.#bytes = 0;
+    this.#stopWatching();
+  }
+
+  /** Writes the message to the link; false when the link's stream is full. */
+  send(entry: SpoolEntry): boolean {
+    const link = this.#link;
+    if (!link) return true;
+    if (this.#entries.size === 0) this.#watch();
+    const messageId = this.#nextId();
+    this.#entries.set(messageId, entry);
+    this.#bytes += entry.bytes;
+    return link.send(toPublishPacket(entry.message, entry.message.topic ?? '', messageId, link.protocolVersion));
+  }
+
+  /** The message that this packet identifier stood for, which is no longer in flight. */
+  acknowledge(messageId: number): SpoolEntry | undefined {
+    const entry = this.#entries.get(messageId);
+    if (!entry) return undefined;
+    this.#entries.delete(messageId);
+    this.#bytes -= entry.bytes;
+    this.#progressAt = performance.now();
+    if (this.#entries.size === 0) this.#stopWatching();
+    return entry;
+  }
+
+  /** The size of the packet that the message makes on the current link, in bytes. */
+  packetSize(message: Message): number {
+    const link = this.#link;
+    if (!link) return 0;
+    return link.sizeOf(toPublishPacket(message, message.topic ?? '', 1, link.protocolVersion));
+  }
+
+  /** Resolves when nothing is in flight, or after so many milliseconds. */
+  async emptied(timeoutMs: number): Promise<void> {
+    if (this.#entries.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#emptied.add(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  /** Packet identifiers go round from 1 to 65,535, past those in use (section 2.2.1). */
+  #nextId(): number {
+    do {
+      this.#lastId = (this.#lastId % 65_535) + 1;
+    } while (this.#entries.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  #watch(): void {
+    const { acknowledgeTimeoutMs } = this.#options;
+    this.#progressAt = performance.now();
+    this.#watchdog = setInterval(() => {
+      // A broker that takes messages and acknowledges none is as good as gone: a new link sends them again.
+      if (performance.now() - this.#progressAt > acknowledgeTimeoutMs) this.#link?.destroy();
+    }, acknowledgeTimeoutMs / 4);
+  }
+
+  #stopWatching(): void {
+    clearInterval(this.#watchdog);
+    for (const done of this.#emptied) done();
+    this.#emptied.clear();
+  }
+}

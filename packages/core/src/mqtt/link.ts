@@ -1,0 +1,82 @@
+import type { MqttClient } from 'mqtt';
+import type { Packet } from 'mqtt-packet';
+
+/** What the broker allowed in its CONNACK (MQTT 5 section 3.2.2.3), with the protocol's own defaults. */
+export interface BrokerLimits {
+  /** How many QoS 1 messages it takes unacknowledged. */
+  readonly receiveMaximum: number;
+  /** The largest packet it takes, in bytes; Infinity where it says nothing. */
+  readonly maximumPacketSize: number;
+}
+
+/** What we need of mqtt-packet. */
+export interface PacketCodec {
+  writeToStream(packet: Packet, stream: NodeJS.WritableStream, options: object): boolean;
+  generate(packet: Packet, options: object): Buffer;
+}
+
+/**
+ * One live connection to a broker. PUBLISH and PUBACK are written here, straight to the stream, so that
+ * the in-flight window, the order and the moment of each acknowledgement are ours; MQTT.js does the
+ * handshake, the parsing and the keepalive.
+ */
+export class Link {
+  readonly client: MqttClient;
+  readonly protocolVersion: 4 | 5;
+  /** Whether the broker still knew our session. */
+  readonly sessionPresent: boolean;
+  readonly limits: BrokerLimits;
+  readonly #codec: PacketCodec;
+
+  constructor(
+    client: MqttClient,
+    connack: { readonly sessionPresent: boolean },
+    protocolVersion: 4 | 5,
+    codec: PacketCodec,
+  ) {
+    this.client = client;
+    this.protocolVersion = protocolVersion;
+    this.sessionPresent = connack.sessionPresent;
+    const properties = client.serverProperties;
+    this.limits = {
+      receiveMaximum: properties?.receiveMaximum ?? 65_535,
+      maximumPacketSize: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    };
+    this.#codec = codec;
+  }
+
+  get alive(): boolean {
+    return this.client.connected && !this.client.stream.destroyed;
+  }
+
+  /** Writes a packet; false when the stream is full, then wait for `drained()`. */
+  send(packet: Packet): boolean {
+    if (!this.alive) return true;
+    return this.#codec.writeToStream(packet, this.client.stream, { protocolVersion: this.protocolVersion });
+  }
+
+  /** The size of a packet on the wire, in bytes. */
+  sizeOf(packet: Packet): number {
+    return this.#codec.generate(packet, { protocolVersion: this.protocolVersion }).byteLength;
+  }
+
+  /** Resolves when the stream takes more, or is gone. */
+  drained(): Promise<void> {
+    const { stream } = this.client;
+    if (!this.alive || !stream.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        stream.off('drain', done);
+        stream.off('close', done);
+        resolve();
+      };
+      stream.on('drain', done);
+      stream.on('close', done);
+    });
+  }
+
+  /** Drops the connection without a word, as a power cut would. */
+  destroy(): void {
+    this.client.stream.destroy();
+  }
+}

@@ -1,0 +1,241 @@
+import type { MqttClient } from 'mqtt';
+import type { IPublishPacket } from 'mqtt-packet';
+import { Channel } from '../channel';
+import { RelayError } from '../errors';
+import { Acknowledger, type Pending } from './acknowledger';
+import type { BrokerOptions } from './broker-options';
+import { Connection } from './connection';
+import type { Link } from './link';
+import { ReceivedMessage } from './received-message';
+
+/** Counters that outlive one iteration. */
+export interface ReceptionCounts {
+  received: number;
+  redelivered: number;
+  acknowledged: number;
+  acknowledgedTooLate: number;
+}
+
+export interface ReceptionOptions {
+  readonly stage: string;
+  readonly clientId: string;
+  readonly clean: boolean;
+  readonly sessionExpirySeconds: number;
+  readonly filters: readonly string[];
+  readonly windowMessages: number;
+  readonly windowBytes: number;
+  readonly counts: ReceptionCounts;
+  online(link: Link): void;
+  offline(error: RelayError, retryInMs: number): void;
+}
+
+interface Arrival {
+  readonly message: ReceivedMessage;
+  readonly pending: Pending | undefined;
+  readonly acknowledger: Acknowledger;
+}
+
+type Done = (error?: Error) => void;
+
+/**
+ * Answering MQTT.js's `handleMessage` with an error makes it go on without a PUBACK; we write that
+ * later ourselves. A contract test holds MQTT.js to it.
+ */
+const DEFERRED = new Error('acknowledged later');
+
+/** One iteration of a Subscriber: its connection, what has arrived, and what is still unacknowledged. */
+export class Reception {
+  readonly #options: ReceptionOptions;
+  readonly #connection: Connection;
+  readonly #keepaliveMs: number;
+  /** Bounded by the window, which holds the parser back. */
+  readonly #arrivals = new Channel<Arrival>({ highWaterMark: 65_536 });
+  readonly #settled = new Set<() => void>();
+  #acknowledger: Acknowledger | undefined;
+  #client: MqttClient | undefined;
+  #subscribed = false;
+  #online = false;
+  #isStopping = false;
+  #outstanding = 0;
+  #outstandingBytes = 0;
+  /** The packet that found no room: MQTT.js reads no further until it is answered. */
+  #held: { readonly packet: IPublishPacket; readonly done: Done } | undefined;
+  #pinger: NodeJS.Timeout | undefined;
+
+  constructor(broker: BrokerOptions, options: ReceptionOptions) {
+    this.#options = options;
+    this.#keepaliveMs = (broker.keepaliveSeconds ?? 30) * 1000;
+    const { stage, clientId, clean, sessionExpirySeconds, windowMessages } = options;
+    this.#connection = new Connection(broker, {
+      stage,
+      session: {
+        clean,
+        clientId,
+        properties: { receiveMaximum: windowMessages, sessionExpiryInterval: sessionExpirySeconds },
+      },
+      attach: (client) => this.#attach(client),
+      up: (link) => this.#up(link),
+      down: () => this.#down(),
+      retrying: ({ error, inMs }) => options.offline(error, inMs),
+      failed: (error) => this.#arrivals.abort(error),
+    });
+  }
+
+  get outstanding(): number {
+    return this.#outstanding;
+  }
+
+  get online(): boolean {
+    return this.#online;
+  }
+
+  async next(): Promise<IteratorResult<ReceivedMessage, undefined>> {
+    if (!this.#isStopping) this.#connection.open();
+    const result = await this.#arrivals.next();
+    return result.done ? result : { done: false, value: result.value.message };
+  }
+
+  /** Disconnects now; what is not acknowledged stays with the broker. */
+  async stop(): Promise<void> {
+    this.#refuseNew();
+    await this.#arrivals.return();
+    for (const settled of this.#settled) settled();
+    await this.#connection.close();
+  }
+
+  /** Ends the iteration behind what has arrived, and disconnects when that is acknowledged. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#refuseNew();
+    this.#arrivals.end();
+    if (this.#outstanding > 0) await this.#settlement(timeoutMs);
+    await this.#connection.close();
+  }
+
+  #attach(client: MqttClient): void {
+    this.#client = client;
+    client.handleMessage = (packet, done) => this.#receive(packet, done as Done);
+  }
+
+  #up(link: Link): void {
+    this.#acknowledger = new Acknowledger(link);
+    this.#subscribe(link);
+    this.#resume();
+  }
+
+  #down(): void {
+    const acknowledger = this.#acknowledger;
+    this.#acknowledger = undefined;
+    this.#online = false;
+    this.#held = undefined;
+    clearInterval(this.#pinger);
+    // The broker delivers them again on the next link; handed out now, they would only come twice.
+    this.#arrivals.discard((arrival) => {
+      const isStale = arrival.acknowledger === acknowledger && arrival.pending !== undefined;
+      if (isStale) arrival.pending?.release();
+      return isStale;
+    });
+    acknowledger?.abandon();
+  }
+
+  #subscribe(link: Link): void {
+    const { filters, stage, online } = this.#options;
+    const isUp = () => {
+      this.#online = true;
+      online(link);
+    };
+    if (link.sessionPresent && this.#subscribed) return isUp();
+    // Retain handling 1: retained messages only for a new subscription (MQTT 5 section 3.8.3.1).
+    const wish = { qos: 1, ...(link.protocolVersion === 5 && { rh: 1 }) } as const;
+    link.client.subscribe(Object.fromEntries(filters.map((filter) => [filter, wish])), (error, granted) => {
+      const code = (error as { code?: unknown } | null)?.code;
+      const refused = granted?.find(({ qos }) => (qos as number) >= 0x80);
+      if (refused || (typeof code === 'number' && code >= 0x80)) {
+        this.#arrivals.abort(
+          new RelayError(
+            `${stage}: the broker refused the subscription to ${JSON.stringify(refused?.topic ?? filters)} (code ${code ?? refused?.qos}). Check its access rules and the topic.`,
+            { code: 'SUBSCRIPTION_REFUSED', stage, cause: error },
+          ),
+        );
+      } else if (!error) {
+        this.#subscribed = true;
+        isUp();
+      }
+    });
+  }
+
+  #receive(packet: IPublishPacket, done: Done): void {
+    if (this.#isStopping) return done(DEFERRED);
+    if (this.#acknowledger && this.#hasRoom()) {
+      this.#accept(this.#acknowledger, packet);
+      return done(DEFERRED);
+    }
+    this.#held = { packet, done };
+    this.#keepAlive();
+  }
+
+  #accept(acknowledger: Acknowledger, packet: IPublishPacket): void {
+    const { counts } = this.#options;
+    const bytes = packet.payload.length;
+    const release = () => {
+      this.#outstanding -= 1;
+      this.#outstandingBytes -= bytes;
+      if (this.#outstanding === 0) for (const settled of this.#settled) settled();
+      this.#resume();
+    };
+    const pending = packet.qos === 0 ? undefined : acknowledger.add(packet.messageId ?? 0, release);
+    const message = new ReceivedMessage(packet, () => {
+      if (!pending || pending.acknowledged) return;
+      if (acknowledger.isAlive) counts.acknowledged += 1;
+      else counts.acknowledgedTooLate += 1;
+      acknowledger.acknowledge(pending);
+    });
+    counts.received += 1;
+    if (packet.dup) counts.redelivered += 1;
+    if (pending) {
+      this.#outstanding += 1;
+      this.#outstandingBytes += bytes;
+    }
+    void this.#arrivals.push({ message, pending, acknowledger }).catch(() => {});
+  }
+
+  #hasRoom(): boolean {
+    const { windowMessages, windowBytes } = this.#options;
+    return this.#outstanding < windowMessages && this.#outstandingBytes < windowBytes;
+  }
+
+  #resume(): void {
+    if (!this.#held || !this.#acknowledger || !this.#hasRoom()) return;
+    const { packet, done } = this.#held;
+    this.#held = undefined;
+    clearInterval(this.#pinger);
+    this.#accept(this.#acknowledger, packet);
+    done(DEFERRED);
+  }
+
+  /** While we read nothing, MQTT.js cannot see the broker's answers to its pings: ping without waiting for them. */
+  #keepAlive(): void {
+    clearInterval(this.#pinger);
+    this.#pinger = setInterval(() => {
+      if (!this.#client?.connected) return;
+      this.#client.sendPing();
+      this.#client.reschedulePing(true);
+    }, this.#keepaliveMs / 2);
+  }
+
+  #refuseNew(): void {
+    this.#isStopping = true;
+    clearInterval(this.#pinger);
+    this.#held?.done(DEFERRED);
+    this.#held = undefined;
+  }
+
+  async #settlement(timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#settled.add(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}

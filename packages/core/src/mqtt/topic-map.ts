@@ -1,0 +1,82 @@
+import { assertTopicFilter, assertTopicName } from './topic';
+
+/** Where messages of one filter go. */
+export interface TopicRoute {
+  /** A topic, or a filter with `+` and `#`. */
+  readonly from: string;
+  /**
+   * The topic on the other side. Its wildcards, if any, are those of `from` in the same order and stand
+   * for what they matched: `{ from: 'site/+/faces', to: 'cloud/+/faces' }`. @default the same topic
+   */
+  readonly to?: string | undefined;
+}
+
+interface Levels {
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+}
+
+/** Renames topics on their way through a bridge; the first route that fits counts. */
+export class TopicMap {
+  /** What to subscribe to. */
+  readonly filters: readonly string[];
+  readonly #routes: readonly Levels[];
+
+  constructor(routes: readonly TopicRoute[], where: string) {
+    if (!Array.isArray(routes) || routes.length === 0) {
+      throw new TypeError(`${where}: topics must list at least one route such as { from: 'a', to: 'b' }.`);
+    }
+    this.#routes = routes.map((route) => toLevels(route, where));
+    this.filters = [...new Set(routes.map(({ from }) => from))];
+  }
+
+  /** The topic on the other side, or undefined where no route fits. */
+  map(topic: string): string | undefined {
+    const levels = topic.split('/');
+    for (const { from, to } of this.#routes) {
+      const matched = match(from, levels);
+      if (matched) return fill(to, matched) || undefined;
+    }
+    return undefined;
+  }
+}
+
+function toLevels({ from, to = withoutShare(from) }: TopicRoute, where: string): Levels {
+  assertTopicFilter(from, where);
+  if (wildcardsOf(to) === '') assertTopicName(to, where);
+  else assertTopicFilter(to, where);
+  if (wildcardsOf(to) !== '' && wildcardsOf(to) !== wildcardsOf(from)) {
+    throw new TypeError(
+      `${where}: the wildcards of to ${JSON.stringify(to)} must be those of from ${JSON.stringify(from)}, in the same order.`,
+    );
+  }
+  return { from: withoutShare(from).split('/'), to: to.split('/') };
+}
+
+/** What each wildcard matched, in order; undefined where the filter does not fit (MQTT 5 section 4.7). */
+function match(filter: readonly string[], topic: readonly string[]): string[][] | undefined {
+  const startsWithWildcard = filter[0] === '+' || filter[0] === '#';
+  if (startsWithWildcard && topic[0]?.startsWith('$')) return undefined;
+  const matched: string[][] = [];
+  for (const [index, level] of filter.entries()) {
+    if (level === '#') return [...matched, topic.slice(index)];
+    if (index >= topic.length) return undefined;
+    if (level === '+') matched.push([topic[index]!]);
+    else if (level !== topic[index]) return undefined;
+  }
+  return filter.length === topic.length ? matched : undefined;
+}
+
+function fill(levels: readonly string[], matched: readonly string[][]): string {
+  let next = 0;
+  return levels.flatMap((level) => (level === '+' || level === '#' ? matched[next++]! : [level])).join('/');
+}
+
+/** The filter behind `$share/{group}/` (MQTT 5 section 4.8.2). */
+function withoutShare(filter: string): string {
+  return filter.replace(/^\$share\/[^/]+\//, '');
+}
+
+function wildcardsOf(filter: string): string {
+  return filter.replaceAll(/[^+#]/g, '');
+}

@@ -1,0 +1,100 @@
+import type { SpoolEntry } from '../spool/spool';
+
+interface WaitingTopic {
+  /** In the order of their positions. */
+  readonly entries: SpoolEntry[];
+  pauseMs: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 8_000;
+/** Beyond this many the publisher stops reading its spool, so that memory stays bounded. */
+const MAXIMUM_ENTRIES = 1_000;
+
+/**
+ * Messages that the broker did not keep, by topic: nobody subscribes there yet, or it is short of room.
+ * After a pause the oldest of a topic is tried again; when it is taken, the others follow.
+ */
+export class WaitingTopics {
+  readonly #topics = new Map<string, WaitingTopic>();
+  readonly #due: SpoolEntry[] = [];
+  readonly #wake: () => void;
+  #count = 0;
+
+  constructor(wake: () => void) {
+    this.#wake = wake;
+  }
+
+  get isFull(): boolean {
+    return this.#count >= MAXIMUM_ENTRIES;
+  }
+
+  /** The next message whose time has come; it stays until `takeDue()`. */
+  get due(): SpoolEntry | undefined {
+    return this.#due[0];
+  }
+
+  takeDue(): void {
+    if (this.#due.shift()) this.#count -= 1;
+  }
+
+  /** Takes a new message in if its topic is waiting: it must not overtake. */
+  holds(entry: SpoolEntry): boolean {
+    const topic = this.#topics.get(entry.message.topic ?? '');
+    if (!topic) return false;
+    topic.entries.push(entry);
+    this.#count += 1;
+    return true;
+  }
+
+  /** Puts a message off; returns the pause in milliseconds where this began a new one. */
+  postpone(entry: SpoolEntry): number | undefined {
+    const name = entry.message.topic ?? '';
+    const topic = this.#topics.get(name) ?? { entries: [], pauseMs: FIRST_PAUSE_MS / 2, timer: undefined };
+    this.#topics.set(name, topic);
+    const behind = topic.entries.findIndex(({ position }) => position > entry.position);
+    topic.entries.splice(behind === -1 ? topic.entries.length : behind, 0, entry);
+    this.#count += 1;
+    if (topic.timer) return undefined;
+    topic.pauseMs = Math.min(topic.pauseMs * 2, LONGEST_PAUSE_MS);
+    topic.timer = setTimeout(() => this.#tryAgain(topic), topic.pauseMs);
+    return topic.pauseMs;
+  }
+
+  /** A message of this topic was taken: all that wait for it are due. */
+  delivered(entry: SpoolEntry): void {
+    const name = entry.message.topic ?? '';
+    const topic = this.#topics.get(name);
+    if (!topic) return;
+    clearTimeout(topic.timer);
+    this.#topics.delete(name);
+    this.#due.push(...topic.entries);
+  }
+
+  /** Forgets one message, which has left the spool. */
+  forget(position: number): void {
+    for (const entries of [this.#due, ...[...this.#topics.values()].map((topic) => topic.entries)]) {
+      const index = entries.findIndex((entry) => entry.position === position);
+      if (index !== -1) {
+        entries.splice(index, 1);
+        this.#count -= 1;
+      }
+    }
+  }
+
+  /** Forgets all: a new link sends everything again. */
+  clear(): void {
+    for (const topic of this.#topics.values()) clearTimeout(topic.timer);
+    this.#topics.clear();
+    this.#due.length = 0;
+    this.#count = 0;
+  }
+
+  #tryAgain(topic: WaitingTopic): void {
+    topic.timer = undefined;
+    const probe = topic.entries.shift();
+    if (probe) this.#due.push(probe);
+    this.#wake();
+  }
+}

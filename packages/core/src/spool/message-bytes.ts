@@ -1,0 +1,11 @@
+import type { Message } from '../message';
+
+/** What a message counts against a bound: payload, topic and properties, in bytes. */
+export function messageBytes(message: Message): number {
+  let bytes = message.payload.byteLength + message.id.length + (message.topic?.length ?? 0);
+  bytes += message.correlationData?.byteLength ?? 0;
+  for (const [name, value] of Object.entries(message.properties)) {
+    for (const one of typeof value === 'string' ? [value] : value) bytes += name.length + one.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { freePort } from './free-port';
+
+export interface MosquittoOptions {
+  /** @default a free one */
+  readonly port?: number;
+  /** More lines for mosquitto.conf. */
+  readonly config?: string;
+  /** Whether it saves its database when it ends in order. @default false */
+  readonly persistence?: boolean;
+}
+
+/** A real Mosquitto on loopback, with its files in a temporary folder. */
+export interface Mosquitto {
+  readonly url: string;
+  readonly port: number;
+  /** What it has logged since the beginning. */
+  readonly log: string;
+  /** Starts it again on the same port, with what it has saved. */
+  start(): Promise<void>;
+  /** SIGTERM: it says goodbye and saves. */
+  stop(): Promise<void>;
+  /** SIGKILL: it knows nothing of it. */
+  kill(): Promise<void>;
+  /** Ends it and removes its files. */
+  close(): Promise<void>;
+}
+
+/** Where the mosquitto program is, or undefined where it is not installed. */
+export function findMosquitto(): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  return folders.map((folder) => join(folder, 'mosquitto')).find((path) => existsSync(path));
+}
+
+/** Starts a Mosquitto; the test that starts it closes it. It also ends when this process does. */
+export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
+  const program = findMosquitto();
+  if (!program) throw new Error('mosquitto is not installed: apt-get install mosquitto');
+  const port = options.port ?? (await freePort());
+  const folder = await mkdtemp(join(tmpdir(), 'edge-relay-mosquitto-'));
+  const configPath = join(folder, 'mosquitto.conf');
+  const user = process.getuid?.() === 0 ? 'user root\n' : '';
+  await writeFile(
+    configPath,
+    `listener ${port} 127.0.0.1\nallow_anonymous true\n${user}log_dest stdout\nlog_type all\n` +
+      `persistence ${options.persistence ?? false}\npersistence_location ${folder}/\n${options.config ?? ''}\n`,
+  );
+  let child: ChildProcess | undefined;
+  let log = '';
+  const endWithUs = () => child?.kill('SIGKILL');
+
+  const start = async () => {
+    const started = spawn(program, ['-c', configPath], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child = started;
+    for (const output of [started.stdout, started.stderr]) {
+      output.on('data', (text: Buffer) => {
+        log += text;
+      });
+    }
+    process.once('exit', endWithUs);
+    await listening(port, () => started.exitCode !== null && `mosquitto ended at once:\n${log}`);
+  };
+  const end = async (signal: NodeJS.Signals) => {
+    const ending = child;
+    child = undefined;
+    process.off('exit', endWithUs);
+    if (!ending || ending.exitCode !== null || ending.signalCode !== null) return;
+    const exited = once(ending, 'exit');
+    ending.kill(signal);
+    await exited;
+  };
+
+  await start();
+  return {
+    url: `mqtt://127.0.0.1:${port}`,
+    port,
+    get log() {
+      return log;
+    },
+    start,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    close: async () => {
+      await end('SIGKILL');
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Resolves when something listens on the port; rejects with what `failure` says, or after ten seconds. */
+async function listening(port: number, failure: () => string | false): Promise<void> {
+  for (let attempt = 0; attempt < 400; attempt += 1) {
+    const failed = failure();
+    if (failed) throw new Error(failed);
+    const socket = connect(port, '127.0.0.1');
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`nothing listens on port ${port} after ten seconds`);
+}
