@@ -9,7 +9,9 @@ const core = join('packages', 'core');
 const cwd = join(root, core);
 const failed = await lintAndTypes();
 const results = [
-  await step('publint', () => capture(program('publint', core), ['--strict'], { cwd })),
+  await step('publint', () =>
+    capture(program('publint', core), ['run', '--strict', '--pack', 'npm'], { cwd }),
+  ),
   await step('types of the package', () => capture(program('attw', core), ['--pack', '.'], { cwd })),
 ];
 process.exitCode = failed === 0 && results.every(Boolean) ? 0 : 1;

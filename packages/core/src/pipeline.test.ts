@@ -251,19 +251,22 @@ test('acknowledges all the items of which a combined one was made, when that one
   expect(acknowledged).toEqual([1, 2, 3, 4, 5]);
 });
 
-test('does not acknowledge an item that is held, until it is let go, once', async () => {
+test('does not acknowledge an item that is held, until every hold on it is let go', async () => {
   const { source, acknowledged } = parcels(2);
-  const releases: (() => void)[] = [];
+  const releases: (() => void)[][] = [];
   const keep: Transform<Parcel, Parcel> = {
     transform: (_, context) => {
-      releases.push(context.hold());
+      releases.push([context.hold(), context.hold()]);
       return [];
     },
   };
   await pipeline(source, keep, writer);
+  const [first, second] = releases[1]!;
+  first?.();
+  first?.();
   expect(acknowledged).toEqual([]);
-  releases[1]?.();
-  releases[1]?.();
+  second?.();
+  second?.();
   expect(acknowledged).toEqual([2]);
 });
 
