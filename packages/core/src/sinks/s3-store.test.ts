@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describeWith } from '../../test/requirements';
+import { type S3Server, startS3Server } from '../../test/s3-server';
+import { storeSuite } from '../testing/store-suite';
+import { S3Store } from './s3-store';
+
+const png = new TextEncoder().encode('as good as a picture');
+const keys = { accessKeyId: 'someone', secretAccessKey: 'secret' };
+
+describeWith('ceph', 'S3Store with a real server', () => {
+  let server: S3Server;
+  beforeAll(async () => {
+    server = await startS3Server();
+    const client = new S3Client({ ...server, credentials: server, forcePathStyle: true });
+    await client.send(new CreateBucketCommand({ Bucket: 'faces' }));
+    client.destroy();
+  });
+  afterAll(() => server?.stop());
+
+  const create = () => new S3Store(`s3://faces/${randomUUID()}`, server);
+  storeSuite({ describe, it, name: 'S3Store', create });
+  storeSuite({
+    describe,
+    it,
+    name: 'S3Store with all checksums',
+    create: () => new S3Store(`s3://faces/${randomUUID()}`, { ...server, checksums: 'when-supported' }),
+  });
+
+  it('works at the root of a bucket and with a client of your own, which stays open', async () => {
+    const client = new S3Client({ ...server, credentials: server, forcePathStyle: true });
+    const store = new S3Store('s3://faces', { client });
+    await store.put('at-the-root.png', png);
+    await store.close();
+    expect(await new S3Store('s3://faces', { client }).get('at-the-root.png')).toMatchObject({ data: png });
+    client.destroy();
+  });
+
+  it('lists more keys than fit one answer', async () => {
+    const store = create();
+    const names = Array.from({ length: 1100 }, (_, index) => `many/${index}.png`);
+    await Promise.all(names.map((name) => store.put(name, png)));
+    const found: string[] = [];
+    for await (const { key } of store.list('many/')) found.push(key);
+    expect(found.sort()).toEqual(names.sort());
+    await store.close();
+  });
+
+  it('finds out with the first object that this server is exclusive', async () => {
+    const store = create();
+    expect(store.supports.exclusive).toBeUndefined();
+    await store.put('a.png', png);
+    expect(store.supports.exclusive).toBe(true);
+    await store.close();
+  });
+
+  it('names the bucket that does not exist, the endpoint and the cure', async () => {
+    await expect(new S3Store('s3://no-such-bucket/faces', server).open()).rejects.toMatchObject({
+      code: 'STORE_NOT_FOUND',
+      stage: 'sink',
+      retryable: false,
+      message: expect.stringMatching(
+        /"no-such-bucket" at http:\/\/127\.0\.0\.1:\d+ does not exist.*Create it/,
+      ),
+    });
+  });
+
+  it('says that it was refused when the keys are wrong', async () => {
+    const store = new S3Store('s3://faces', { ...server, secretAccessKey: 'wrong' });
+    const refusal = {
+      code: 'STORE_DENIED',
+      retryable: false,
+      message: expect.stringMatching(/secretAccessKey/),
+    };
+    await expect(store.open()).rejects.toMatchObject(refusal);
+    await expect(store.put('a.png', png)).rejects.toMatchObject(refusal);
+  });
+});
+
+/** Just enough of an S3 server to misbehave as some do. */
+class OddServer {
+  readonly objects = new Map<string, Buffer>();
+  readonly #server: Server;
+  puts = 0;
+
+  constructor(
+    put: (this: OddServer, request: IncomingMessage, response: ServerResponse, body: Buffer) => void,
+  ) {
+    this.#server = createServer(async (request, response) => {
+      const path = request.url?.split('?')[0] ?? '';
+      const body = await buffer(request);
+      if (request.method === 'PUT') {
+        this.puts += 1;
+        put.call(this, request, response, body);
+      } else {
+        response.writeHead(this.objects.has(path) ? 200 : 404).end();
+      }
+    });
+  }
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  keep(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
+    this.objects.set(request.url?.split('?')[0] ?? '', body);
+    response.writeHead(200, { etag: '"0"' }).end();
+  }
+
+  stop(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
+
+describe('S3Store with a server of its own ways', () => {
+  let odd: OddServer | undefined;
+  afterEach(() => odd?.stop());
+
+  const storeAt = async (server: OddServer) => {
+    odd = server;
+    return new S3Store('s3://faces', { endpoint: await server.start(), ...keys, requestTimeoutMs: 300 });
+  };
+  const overwriting = () =>
+    new OddServer(function (request, response, body) {
+      this.keep(request, response, body);
+    });
+
+  it('overwrites nothing where the condition is ignored', async () => {
+    const server = overwriting();
+    const store = await storeAt(server);
+    server.objects.set('/faces/there.png', Buffer.from('first'));
+    expect(await store.put('there.png', png)).toBe('exists');
+    const outcomes = await Promise.all(Array.from({ length: 8 }, () => store.put('race.png', png)));
+    expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1);
+    expect(await store.put('there.png', png)).toBe('exists');
+    expect(store.supports.exclusive).toBe(false);
+    expect(server.objects.get('/faces/there.png')?.toString()).toBe('first');
+  });
+
+  it('overwrites nothing where the condition is not implemented', async () => {
+    const server = new OddServer(function (request, response, body) {
+      if (request.headers['if-none-match']) response.writeHead(501).end();
+      else this.keep(request, response, body);
+    });
+    const store = await storeAt(server);
+    expect(await store.put('a.png', png)).toBe('created');
+    expect(await store.put('a.png', png)).toBe('exists');
+    expect(store.supports.exclusive).toBe(false);
+  });
+
+  it('puts again while another put of the key is under way', async () => {
+    const server = new OddServer(function (request, response, body) {
+      if (this.puts < 3) response.writeHead(409).end();
+      else this.keep(request, response, body);
+    });
+    expect(await (await storeAt(server)).put('a.png', png)).toBe('created');
+  });
+
+  it.each([
+    ['is overloaded', 503],
+    ['fails', 500],
+    ['wants fewer requests', 429],
+  ])('asks to be tried again when the server %s', async (_, status) => {
+    const store = await storeAt(new OddServer((_request, response) => response.writeHead(status).end()));
+    await expect(store.put('a.png', png)).rejects.toMatchObject({ code: 'STORE_FAILED', retryable: true });
+  });
+
+  it('asks to be tried again when the server does not answer', async () => {
+    const store = await storeAt(new OddServer(() => {}));
+    await expect(store.put('a.png', png)).rejects.toMatchObject({ code: 'STORE_FAILED', retryable: true });
+  });
+
+  it('asks to be tried again when there is no server', async () => {
+    const server = overwriting();
+    const store = await storeAt(server);
+    server.stop();
+    await expect(store.open()).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      retryable: true,
+      message: expect.stringMatching(/"faces" at http:.*ECONNREFUSED/),
+    });
+  });
+
+  it('gives a put up, with the reason, when its signal is aborted', async () => {
+    const store = await storeAt(new OddServer(() => {}));
+    const controller = new AbortController();
+    const putting = store.put('a.png', png, { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(putting).rejects.toThrow('enough');
+  });
+});
+
+describe('new S3Store', () => {
+  it.each([
+    ['faces', {}, /s3:\/\/bucket\/prefix/],
+    ['s3://', {}, /s3:\/\/bucket\/prefix/],
+    ['s3://faces/a/../b', {}, /a part is "\.\."/],
+    ['s3://faces', { endpoint: 'localhost:9000' }, /endpoint must be an http or https URL/],
+    ['s3://faces', { accessKeyId: 'someone' }, /secretAccessKey must be given together/],
+    ['s3://faces', { checksums: 'always' }, /checksums must be/],
+    ['s3://faces', { connections: 0 }, /connections must be a whole number above 0/],
+  ])('refuses %j with %j', (location, options, message) => {
+    expect(() => new S3Store(location, options as object)).toThrow(TypeError);
+    expect(() => new S3Store(location, options as object)).toThrow(message);
+  });
+
+  it('says where it is, without needless slashes', () => {
+    expect(new S3Store('s3://faces/a/b//').location).toBe('s3://faces/a/b');
+    expect(new S3Store('s3://faces/').location).toBe('s3://faces');
+  });
+});

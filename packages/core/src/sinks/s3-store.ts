@@ -1,0 +1,232 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
+import { assertKey } from './key';
+import { asStoreError, statusOf } from './s3-errors';
+import { decodeMetadata, encodeMetadata, mapValues } from './s3-metadata';
+import { assertS3Options, clientConfigOf, type S3StoreOptions } from './s3-options';
+import type { PutOptions, Store, StoredObject, StoreSupport } from './store';
+import { Turns } from './turns';
+
+/**
+ * 5 GiB, what S3 takes in one request: an object is never put in parts. There are servers (Ceph's gateway
+ * 16 is one) that heed `If-None-Match` for one request and not at the end of parts, and so would overwrite.
+ */
+const PART_BYTES = 5 * 1024 ** 3;
+const CONFLICT_ATTEMPTS = 8;
+const CONFLICT_DELAY_MS = 50;
+
+/**
+ * Keeps objects in a bucket of any S3-compatible server. Each is put in one request on the condition that
+ * there is none under its key (`If-None-Match: *`). A server that ignores or refuses the condition is found
+ * out with the first object, by putting it a second time; from then on this store looks before it puts and
+ * `supports.exclusive` is false: two processes that put one key at the same time could both succeed.
+ */
+export class S3Store implements Store {
+  readonly location: string;
+  readonly #options: S3StoreOptions;
+  readonly #bucket: string;
+  readonly #prefix: string;
+  readonly #turns = new Turns();
+  #client: Promise<S3Client> | undefined;
+  #exclusive: boolean | undefined;
+
+  /** @param location `s3://bucket` or `s3://bucket/prefix` */
+  constructor(location: string, options: S3StoreOptions = {}) {
+    const match = /^s3:\/\/([A-Za-z0-9][A-Za-z0-9._-]{2,62})(?:\/(.*?))?\/*$/.exec(String(location));
+    if (!match) {
+      throw new TypeError(
+        `location must be s3://bucket or s3://bucket/prefix, not ${JSON.stringify(location)}.`,
+      );
+    }
+    const [, bucket = '', prefix = ''] = match;
+    assertS3Options(options);
+    this.#prefix = prefix && `${assertKey(prefix)}/`;
+    this.#bucket = bucket;
+    this.#options = { ...options };
+    this.location = `s3://${bucket}${prefix && `/${prefix}`}`;
+  }
+
+  get supports(): StoreSupport {
+    return { metadata: true, exclusive: this.#exclusive };
+  }
+
+  /** Asks for the bucket. @throws {RelayError} `STORE_NOT_FOUND`, `STORE_DENIED` or `STORE_FAILED`. */
+  async open(): Promise<void> {
+    await this.#request(async (client, { HeadBucketCommand }) =>
+      client.send(new HeadBucketCommand({ Bucket: this.#bucket })),
+    );
+  }
+
+  async put(key: string, data: Uint8Array, options: PutOptions = {}): Promise<'created' | 'exists'> {
+    const name = this.#nameOf(key);
+    options.signal?.throwIfAborted();
+    if (this.#exclusive === undefined) return this.#turns.take('', () => this.#putFirst(name, data, options));
+    return this.#putKnowing(name, data, options);
+  }
+
+  async get(key: string): Promise<StoredObject | undefined> {
+    const Key = this.#nameOf(key);
+    return this.#request(async (client, { GetObjectCommand }) => {
+      try {
+        const answer = await client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }));
+        const data = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
+        const metadata = mapValues(answer.Metadata ?? {}, decodeMetadata);
+        return { data, metadata, ...(answer.ContentType && { contentType: answer.ContentType }) };
+      } catch (error) {
+        if ((error as Error).name === 'NoSuchKey') return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async *list(prefix = ''): AsyncGenerator<{ key: string; bytes: number }> {
+    let token: string | undefined;
+    do {
+      const page = await this.#request(async (client, { ListObjectsV2Command }) =>
+        client.send(
+          new ListObjectsV2Command({
+            Bucket: this.#bucket,
+            Prefix: this.#prefix + prefix,
+            ContinuationToken: token,
+          }),
+        ),
+      );
+      for (const { Key = '', Size = 0 } of page.Contents ?? []) {
+        yield { key: Key.slice(this.#prefix.length), bytes: Size };
+      }
+      token = page.NextContinuationToken;
+    } while (token !== undefined);
+  }
+
+  async delete(key: string): Promise<void> {
+    const Key = this.#nameOf(key);
+    await this.#request(async (client, { DeleteObjectCommand }) =>
+      client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key })),
+    );
+  }
+
+  async close(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    if (!this.#options.client) (await client)?.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #nameOf(key: string): string {
+    assertKey(key);
+    return assertKey(this.#prefix + key);
+  }
+
+  /** The put that finds out whether the server heeds the condition; only one is under way. */
+  async #putFirst(name: string, data: Uint8Array, options: PutOptions): Promise<'created' | 'exists'> {
+    if (this.#exclusive !== undefined) return this.#putKnowing(name, data, options);
+    if (await this.#has(name)) return 'exists';
+    const outcome = await this.#send(name, data, options, '*');
+    if (outcome === 'exists') this.#exclusive = true;
+    if (outcome === 'refused') {
+      this.#exclusive = false;
+      return this.#putKnowing(name, data, options);
+    }
+    // The same bytes once more: whatever the server does, the object stays as it is.
+    const again = await this.#send(name, data, options, '*').catch(() => undefined);
+    if (again !== undefined) this.#exclusive = again === 'exists';
+    return outcome;
+  }
+
+  async #putKnowing(name: string, data: Uint8Array, options: PutOptions): Promise<'created' | 'exists'> {
+    if (this.#exclusive) return (await this.#send(name, data, options, '*')) as 'created' | 'exists';
+    return this.#turns.take(name, async () => {
+      if (await this.#has(name)) return 'exists';
+      await this.#send(name, data, options);
+      return 'created';
+    });
+  }
+
+  async #has(name: string): Promise<boolean> {
+    return this.#request(async (client, { HeadObjectCommand }) => {
+      try {
+        await client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: name }));
+        return true;
+      } catch (error) {
+        if (statusOf(error) === 404) return false;
+        throw error;
+      }
+    });
+  }
+
+  /** One request; `refused` where the server does not know the condition. */
+  async #send(
+    name: string,
+    data: Uint8Array,
+    { contentType, metadata, signal }: PutOptions,
+    condition?: '*',
+  ): Promise<'created' | 'exists' | 'refused'> {
+    const params: PutObjectCommandInput = {
+      Bucket: this.#bucket,
+      Key: name,
+      Body: data,
+      ...(contentType && { ContentType: contentType }),
+      ...(metadata && { Metadata: mapValues(metadata, encodeMetadata) }),
+      ...(condition && { IfNoneMatch: condition }),
+    };
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#upload(params, signal);
+        return 'created';
+      } catch (error) {
+        const status = statusOf(error);
+        if (condition && status === 412) return 'exists';
+        if (condition && status === 501) return 'refused';
+        // 409: another put of this key is under way, and nobody knows yet whether it succeeds.
+        if (status !== 409 || attempt === CONFLICT_ATTEMPTS) throw this.#failure(error);
+      }
+      await delay(CONFLICT_DELAY_MS * attempt, undefined, signal && { signal });
+    }
+  }
+
+  async #upload(params: PutObjectCommandInput, signal: AbortSignal | undefined): Promise<void> {
+    const client = await this.#connect();
+    const { Upload } = await import('@aws-sdk/lib-storage');
+    signal?.throwIfAborted();
+    const upload = new Upload({ client, params, partSize: PART_BYTES, queueSize: 1 });
+    const abort = () => void upload.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await upload.done();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async #request<T>(
+    work: (client: S3Client, sdk: typeof import('@aws-sdk/client-s3')) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await work(await this.#connect(), await import('@aws-sdk/client-s3'));
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  #connect(): Promise<S3Client> {
+    this.#client ??= this.#makeClient();
+    return this.#client;
+  }
+
+  async #makeClient(): Promise<S3Client> {
+    if (this.#options.client) return this.#options.client;
+    const { S3Client } = await import('@aws-sdk/client-s3');
+    return new S3Client(clientConfigOf(this.#options));
+  }
+
+  #failure(error: unknown): unknown {
+    const { endpoint = 'Amazon S3' } = this.#options;
+    return asStoreError(error, { bucket: this.#bucket, endpoint });
+  }
+}
