@@ -1,3 +1,4 @@
+import type { RelayError } from '../errors';
 import type { FrameClock } from '../frame';
 import type { Image } from '../image';
 
@@ -15,10 +16,19 @@ export interface CapturedFrame {
 export interface CaptureDescription {
   /** How many frames there will be, where that is known: progress can be shown. */
   readonly frames?: number;
+  /** How long the recording is, where that is known. */
+  readonly seconds?: number;
   /** Pixels, where it is known before the first frame. */
   readonly width?: number;
   /** Pixels, where it is known before the first frame. */
   readonly height?: number;
+}
+
+/** A part of the input that could not be read; the capture goes on behind it. */
+export interface CaptureDamage {
+  /** What it is called, e.g. the picture's path. */
+  readonly name: string;
+  readonly error: RelayError;
 }
 
 /**
@@ -34,8 +44,9 @@ export interface Capture {
   describe(): Promise<CaptureDescription>;
   /**
    * Opens the input, gives its frames in order, and lets go of everything it opened when the iteration
-   * ends, is given up, or `signal` is aborted. May be called again after that.
+   * ends, is given up, or `signal` is aborted (which ends it). May be called again after that.
+   * @param onDamage hears of what was skipped; it is part of the error at the end, too.
    * @throws {RelayError} `SOURCE_FAILED` or a more precise code, after the frames that could be had.
    */
-  frames(signal: AbortSignal): AsyncIterable<CapturedFrame>;
+  frames(signal: AbortSignal, onDamage?: (damage: CaptureDamage) => void): AsyncIterable<CapturedFrame>;
 }

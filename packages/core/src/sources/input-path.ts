@@ -1,0 +1,35 @@
+import type { Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, extname, resolve } from 'node:path';
+import { messageOf, RelayError } from '../errors';
+import { safeName } from '../identity';
+
+/** @throws {RelayError} `SOURCE_NOT_FOUND` where there is nothing, `SOURCE_FAILED` where it cannot be seen. */
+export async function statInput(path: string, stage: string): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isMissing(error)) {
+      throw new RelayError(
+        `There is no ${path} (looked for as ${resolve(path)}). Check the path and the working directory.`,
+        { code: 'SOURCE_NOT_FOUND', stage, cause: error },
+      );
+    }
+    throw new RelayError(`${path} cannot be read (${messageOf(error)}). Check its permissions.`, {
+      code: 'SOURCE_FAILED',
+      stage,
+      cause: error,
+    });
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/** What a camera is called that nobody has named: `videos/front door.mp4` is `front-door`. */
+export function nameOfPath(path: string): string {
+  const base = basename(resolve(path));
+  return safeName(base.slice(0, base.length - extname(base).length));
+}
