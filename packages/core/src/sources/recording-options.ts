@@ -43,7 +43,9 @@ export function assertRecordingOptions(
     if (value === undefined) continue;
     if (!isValid(value)) throw new TypeError(`${name} must be ${expected}, not ${String(value)}.`);
     if (!allowed.includes(name as keyof RecordingOptions)) {
-      throw new TypeError(`${name} does not go with ${what}, which knows ${allowed.join(', ')}.`);
+      throw new TypeError(
+        `${name} does not go with ${what}, which knows ${allowed.join(', ') || 'no options'}.`,
+      );
     }
   }
 }

@@ -149,7 +149,11 @@ export class VideoCapture implements Capture {
         { code: 'PICTURE_TOO_LARGE', stage: this.#stage },
       );
     }
-    return { program, header, startedAt: startTimeOf(this.#options) ?? header.createdAt ?? mtimeMs };
+    return {
+      program,
+      header,
+      startedAt: startTimeOf(this.#options) ?? header.createdAt ?? Math.floor(mtimeMs),
+    };
   }
 
   #judge(exit: FfmpegExit, frames: number, damage: readonly string[], isMidFrame: boolean): void {

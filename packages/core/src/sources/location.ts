@@ -1,0 +1,58 @@
+import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
+import type { Capture } from './capture';
+import { withoutCredentials } from './ffmpeg-process';
+import { ImageCapture } from './image-capture';
+import { PathCapture } from './path-capture';
+import { isPattern, isPicturePath } from './picture-files';
+import { assertRecordingOptions, type RecordingOptions } from './recording-options';
+
+interface Rule {
+  readonly applies: (location: string) => boolean;
+  readonly create: (location: string, options: RecordingOptions) => Capture;
+}
+
+/** Which capture a location gets: the first rule that applies. */
+const RULES: readonly Rule[] = [
+  { applies: (location) => location.startsWith('/dev/'), create: notYet('cameras') },
+  {
+    applies: (location) => location.startsWith('file:'),
+    create: (location, options) => captureFor(fileURLToPath(location), options),
+  },
+  { applies: (location) => /^[a-z][a-z0-9+.-]+:\/\//i.test(location), create: notYet('network streams') },
+  {
+    applies: (location) => isPattern(location) || isPicturePath(location),
+    create: (location, options) => new ImageCapture(location, options),
+  },
+  { applies: () => true, create: (location, options) => new PathCapture(location, options) },
+];
+
+/**
+ * The capture for a location, without looking at the disk. A capture that is made already is taken as it
+ * is. Throws a `TypeError` for what cannot be a location, and for options that do not go with it.
+ */
+export function captureFor(location: string | Capture, options: RecordingOptions): Capture {
+  if (isCapture(location)) {
+    assertRecordingOptions(options, 'a capture that is made already', []);
+    return location;
+  }
+  if (typeof location !== 'string' || location === '') {
+    throw new TypeError(
+      `location must be a path or a capture, not ${inspect(location)}; commands are not supported yet.`,
+    );
+  }
+  return RULES.find(({ applies }) => applies(location))!.create(location, options);
+}
+
+function isCapture(location: unknown): location is Capture {
+  const { describe, frames } = Object(location) as Partial<Capture>;
+  return typeof describe === 'function' && typeof frames === 'function';
+}
+
+function notYet(what: string): Rule['create'] {
+  return (location) => {
+    throw new TypeError(
+      `${withoutCredentials(location)}: ${what} are not supported yet; give a video file, a folder, a pattern or a picture, or a capture of your own.`,
+    );
+  };
+}
