@@ -36,7 +36,7 @@ export class Acknowledger {
   /** Marks a message as done and writes what has come to the head of the line. */
   acknowledge(pending: Pending): void {
     pending.acknowledged = true;
-    if (this.#isAbandoned) return pending.release();
+    if (this.#isAbandoned) pending.release();
     for (let head = this.#pending[this.#head]; head?.acknowledged; head = this.#pending[this.#head]) {
       this.#head += 1;
       this.#link.send({ cmd: 'puback', messageId: head.messageId, reasonCode: 0 });

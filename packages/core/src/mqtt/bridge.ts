@@ -12,7 +12,8 @@ import { TopicMap, type TopicRoute } from './topic-map';
 
 export interface BridgeOptions {
   /** The broker to take from. Its `clientId` names the session that keeps what comes while we are away. */
-  readonly from: BrokerOptions & Pick<SubscriberOptions, 'sessionExpirySeconds' | 'windowMessages' | 'windowBytes'>;
+  readonly from: BrokerOptions &
+    Pick<SubscriberOptions, 'sessionExpirySeconds' | 'windowMessages' | 'windowBytes'>;
   /** The broker to give to. */
   readonly to: BrokerOptions &
     Pick<PublisherOptions, 'windowMessages' | 'windowBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber'>;
@@ -123,7 +124,8 @@ export class Bridge extends EventEmitter<BridgeEvents> {
         stage: this.name,
       });
     }
-    const { payload, properties, contentType, expirySeconds, responseTopic, correlationData, payloadIsText } = delivery;
+    const { payload, properties, contentType, expirySeconds, responseTopic, correlationData, payloadIsText } =
+      delivery;
     return {
       id: delivery.id,
       topic,

@@ -30,7 +30,8 @@ const PROTOCOLS = ['mqtt:', 'mqtts:', 'tcp:', 'ssl:', 'ws:', 'wss:'];
 
 /** Throws a `TypeError` for a broker that cannot be meant. */
 export function assertBroker(options: BrokerOptions, role: string): void {
-  const { url, protocolVersion, keepaliveSeconds, connectTimeoutMs, retryMinimumMs, retryMaximumMs } = options;
+  const { url, protocolVersion, keepaliveSeconds, connectTimeoutMs, retryMinimumMs, retryMaximumMs } =
+    options;
   const example = 'such as "mqtt://localhost:1883"';
   if (typeof url !== 'string') throw new TypeError(`${role}: url must be a broker's address, ${example}.`);
   if (!URL.canParse(url)) {

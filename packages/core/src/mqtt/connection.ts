@@ -70,7 +70,10 @@ export class Connection {
     while (!signal.aborted) {
       const error = await this.#connect();
       if (signal.aborted) return;
-      if (!error.retryable && !this.#everUp) return this.#user.failed(error);
+      if (!error.retryable && !this.#everUp) {
+        this.#user.failed(error);
+        return;
+      }
       if (error.code === 'BROKER_REFUSED' && !error.retryable) {
         this.#pauseMs = this.#broker.retryMaximumMs ?? 30_000;
       }
@@ -83,7 +86,10 @@ export class Connection {
 
   /** One connection from the first packet to the last; resolves with why it ended. */
   async #connect(): Promise<RelayError> {
-    const [{ default: mqtt }, { default: mqttPacket }] = await Promise.all([import('mqtt'), import('mqtt-packet')]);
+    const [{ default: mqtt }, { default: mqttPacket }] = await Promise.all([
+      import('mqtt'),
+      import('mqtt-packet'),
+    ]);
     const { signal } = this.#closing;
     const client = mqtt.connect(this.#broker.url, this.#clientOptions());
     let reason: unknown;
@@ -100,16 +106,12 @@ export class Connection {
     signal.addEventListener('abort', leave, { once: true });
     try {
       client.connect();
-      if ('setNoDelay' in client.stream) (client.stream as unknown as import('node:net').Socket).setNoDelay(true);
+      if ('setNoDelay' in client.stream)
+        (client.stream as unknown as import('node:net').Socket).setNoDelay(true);
       if (signal.aborted) leave();
       const connack = await Promise.race([connected, closed]);
       if (connack) {
-        const link = new Link(
-          client,
-          connack,
-          this.#protocolVersion,
-          mqttPacket as unknown as PacketCodec,
-        );
+        const link = new Link(client, connack, this.#protocolVersion, mqttPacket as unknown as PacketCodec);
         await this.#hold(link, closed);
       }
       return this.#explain(reason, connack !== undefined);
@@ -132,7 +134,15 @@ export class Connection {
   }
 
   #clientOptions(): IClientOptions {
-    const { username, password, ca, cert, key, keepaliveSeconds = 30, connectTimeoutMs = 10_000 } = this.#broker;
+    const {
+      username,
+      password,
+      ca,
+      cert,
+      key,
+      keepaliveSeconds = 30,
+      connectTimeoutMs = 10_000,
+    } = this.#broker;
     const { properties, ...session } = this.#user.session;
     return {
       manualConnect: true,
@@ -157,14 +167,21 @@ export class Connection {
     const url = withoutPassword(this.#broker.url);
     const code = (reason as { code?: unknown } | undefined)?.code;
     if (typeof code === 'number' && !wasUp) {
-      if (UNSUPPORTED_VERSION.has(code) && this.#protocolVersion === 5 && this.#broker.protocolVersion === undefined) {
+      if (
+        UNSUPPORTED_VERSION.has(code) &&
+        this.#protocolVersion === 5 &&
+        this.#broker.protocolVersion === undefined
+      ) {
         this.#protocolVersion = 4;
         this.#pauseMs = 1;
-        return new RelayError(`${stage}: the broker at ${url} does not speak MQTT 5; going on with MQTT 3.1.1.`, {
-          code: 'BROKER_REFUSED',
-          stage,
-          retryable: true,
-        });
+        return new RelayError(
+          `${stage}: the broker at ${url} does not speak MQTT 5; going on with MQTT 3.1.1.`,
+          {
+            code: 'BROKER_REFUSED',
+            stage,
+            retryable: true,
+          },
+        );
       }
       const permanent = PERMANENT_REFUSALS.has(code) || UNSUPPORTED_VERSION.has(code);
       return new RelayError(

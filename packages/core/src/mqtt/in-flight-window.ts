@@ -63,7 +63,9 @@ export class InFlightWindow {
     const messageId = this.#nextId();
     this.#entries.set(messageId, entry);
     this.#bytes += entry.bytes;
-    return link.send(toPublishPacket(entry.message, entry.message.topic ?? '', messageId, link.protocolVersion));
+    return link.send(
+      toPublishPacket(entry.message, entry.message.topic ?? '', messageId, link.protocolVersion),
+    );
   }
 
   /** The message that this packet identifier stood for, which is no longer in flight. */

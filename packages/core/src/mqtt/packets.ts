@@ -23,7 +23,9 @@ export function toPublishPacket(
 
 function toPacketProperties(message: Message): NonNullable<IPublishPacket['properties']> {
   return {
-    ...(Object.keys(message.properties).length > 0 && { userProperties: message.properties as UserProperties }),
+    ...(Object.keys(message.properties).length > 0 && {
+      userProperties: message.properties as UserProperties,
+    }),
     ...(message.contentType !== undefined && { contentType: message.contentType }),
     ...(message.expirySeconds !== undefined && { messageExpiryInterval: message.expirySeconds }),
     ...(message.responseTopic !== undefined && { responseTopic: message.responseTopic }),
@@ -41,7 +43,9 @@ export function fromPublishPacket(packet: IPublishPacket): Omit<Message, 'id'> &
     retain,
     properties: { ...properties.userProperties } as Properties,
     ...(properties.contentType !== undefined && { contentType: properties.contentType }),
-    ...(properties.messageExpiryInterval !== undefined && { expirySeconds: properties.messageExpiryInterval }),
+    ...(properties.messageExpiryInterval !== undefined && {
+      expirySeconds: properties.messageExpiryInterval,
+    }),
     ...(properties.responseTopic !== undefined && { responseTopic: properties.responseTopic }),
     ...(properties.correlationData && { correlationData: properties.correlationData }),
     ...(properties.payloadFormatIndicator !== undefined && {

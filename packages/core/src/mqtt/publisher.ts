@@ -9,8 +9,8 @@ import { assertBroker, type BrokerOptions, withoutPassword } from './broker-opti
 import { Connection } from './connection';
 import { InFlightWindow } from './in-flight-window';
 import type { Link } from './link';
-import { WaitingTopics } from './waiting-topics';
 import { assertTopicName } from './topic';
+import { WaitingTopics } from './waiting-topics';
 
 export interface PublisherOptions extends BrokerOptions {
   /** Where messages go that name no topic themselves. */
@@ -106,7 +106,12 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
 
   constructor(options: PublisherOptions) {
     super();
-    const { topic, windowMessages = 128, windowBytes = 16 * 1024 * 1024, whenNoSubscriber = 'keep' } = options;
+    const {
+      topic,
+      windowMessages = 128,
+      windowBytes = 16 * 1024 * 1024,
+      whenNoSubscriber = 'keep',
+    } = options;
     const { acknowledgeTimeoutMs = 20_000, closeTimeoutMs = 5_000 } = options;
     this.name = options.name ?? 'publisher';
     assertBroker(options, this.name);
@@ -231,7 +236,9 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     }
     if (topic !== this.#topic) assertTopicName(topic, this.name);
     if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
-      throw new TypeError(`${this.name}: payload must be bytes (Uint8Array) or a text, not ${typeof payload}.`);
+      throw new TypeError(
+        `${this.name}: payload must be bytes (Uint8Array) or a text, not ${typeof payload}.`,
+      );
     }
     const properties: Properties = message.properties ?? {};
     return {
@@ -245,7 +252,9 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
 
   /** Made before the message enters the spool, which may drop it again before we get to wait. */
   #acknowledgement(message: Message): Promise<void> {
-    const acknowledged = new Promise<void>((resolve, reject) => this.#waiters.set(message, { resolve, reject }));
+    const acknowledged = new Promise<void>((resolve, reject) =>
+      this.#waiters.set(message, { resolve, reject }),
+    );
     acknowledged.catch(() => {});
     return acknowledged;
   }
@@ -288,7 +297,10 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       }
     } catch (error) {
       const cause = error instanceof RelayError ? error : undefined;
-      this.#fail(cause ?? new RelayError(`${this.name}: ${error}`, { code: 'SPOOL_FAILED', stage: this.name, cause: error }));
+      this.#fail(
+        cause ??
+          new RelayError(`${this.name}: ${error}`, { code: 'SPOOL_FAILED', stage: this.name, cause: error }),
+      );
     } finally {
       this.#pumping = false;
     }
@@ -377,7 +389,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   #dropError(message: Message, reason: 'full' | 'expired'): RelayError {
-    const why = reason === 'full' ? 'the spool is full and its policy drops' : 'it expired before it could be sent';
+    const why =
+      reason === 'full' ? 'the spool is full and its policy drops' : 'it expired before it could be sent';
     return new RelayError(`${this.name}: message ${message.id} was dropped: ${why}.`, {
       code: 'MESSAGE_DROPPED',
       stage: this.name,

@@ -143,20 +143,23 @@ export class Reception {
       this.#online = true;
       online(link);
     };
-    if (link.sessionPresent && this.#subscribed) return isUp();
+    if (link.sessionPresent && this.#subscribed) {
+      isUp();
+      return;
+    }
     // Retain handling 1: retained messages only for a new subscription (MQTT 5 section 3.8.3.1).
     const wish = { qos: 1, ...(link.protocolVersion === 5 && { rh: 1 }) } as const;
-    link.client.subscribe(Object.fromEntries(filters.map((filter) => [filter, wish])), (error, granted) => {
-      const code = (error as { code?: unknown } | null)?.code;
-      const refused = granted?.find(({ qos }) => (qos as number) >= 0x80);
-      if (refused || (typeof code === 'number' && code >= 0x80)) {
-        this.#arrivals.abort(
-          new RelayError(
-            `${stage}: the broker refused the subscription to ${JSON.stringify(refused?.topic ?? filters)} (code ${code ?? refused?.qos}). Check its access rules and the topic.`,
-            { code: 'SUBSCRIPTION_REFUSED', stage, cause: error },
-          ),
-        );
-      } else if (!error) {
+    link.client.subscribe(Object.fromEntries(filters.map((filter) => [filter, wish])), (error) => {
+      const granted = (error as { packet?: { granted?: readonly number[] } } | null)?.packet?.granted ?? [];
+      const refused = granted.findIndex((code) => code >= 0x80);
+      if (refused !== -1) {
+        const what = `${JSON.stringify(filters[refused])} (code 0x${granted[refused]?.toString(16)})`;
+        const message = `${stage}: the broker refused the subscription to ${what}. Check its access rules and the topic.`;
+        this.#arrivals.abort(new RelayError(message, { code: 'SUBSCRIPTION_REFUSED', stage, cause: error }));
+      } else if (error) {
+        // Without a subscription a link is of no use; the next one tries again.
+        link.destroy();
+      } else {
         this.#subscribed = true;
         isUp();
       }
@@ -164,13 +167,13 @@ export class Reception {
   }
 
   #receive(packet: IPublishPacket, done: Done): void {
-    if (this.#isStopping) return done(DEFERRED);
-    if (this.#acknowledger && this.#hasRoom()) {
-      this.#accept(this.#acknowledger, packet);
-      return done(DEFERRED);
+    if (!this.#isStopping && !(this.#acknowledger && this.#hasRoom())) {
+      this.#held = { packet, done };
+      this.#keepAlive();
+      return;
     }
-    this.#held = { packet, done };
-    this.#keepAlive();
+    if (this.#acknowledger && !this.#isStopping) this.#accept(this.#acknowledger, packet);
+    done(DEFERRED);
   }
 
   #accept(acknowledger: Acknowledger, packet: IPublishPacket): void {

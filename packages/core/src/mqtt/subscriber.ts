@@ -80,13 +80,19 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
 
   /** What has happened so far; `outstanding` is what is handed out or waits here, unacknowledged. */
   get stats() {
-    return { ...this.#counts, outstanding: this.#reception?.outstanding ?? 0, online: this.#reception?.online ?? false };
+    return {
+      ...this.#counts,
+      outstanding: this.#reception?.outstanding ?? 0,
+      online: this.#reception?.online ?? false,
+    };
   }
 
   /** Connects, and gives what comes. One iteration at a time; giving it up disconnects at once. */
   [Symbol.asyncIterator](): AsyncIterator<Delivery, undefined> {
-    if (this.#closed) throw new RelayError(`${this.name}: it is closed.`, { code: 'CLOSED', stage: this.name });
-    if (this.#reception) throw new TypeError(`${this.name}: it is being iterated already; make a second one.`);
+    if (this.#closed)
+      throw new RelayError(`${this.name}: it is closed.`, { code: 'CLOSED', stage: this.name });
+    if (this.#reception)
+      throw new TypeError(`${this.name}: it is being iterated already; make a second one.`);
     const { clientId, sessionExpirySeconds = 604_800 } = this.#options;
     const reception = new Reception(this.#options, {
       stage: this.name,

@@ -25,7 +25,8 @@ export function assertTopicFilter(filter: unknown, where: string): asserts filte
 }
 
 function problemWith(topic: unknown): string | undefined {
-  if (typeof topic !== 'string' || topic === '') return `must be a text that is not empty, not ${JSON.stringify(topic)}`;
+  if (typeof topic !== 'string' || topic === '')
+    return `must be a text that is not empty, not ${JSON.stringify(topic)}`;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   if (/[\u0000-\u001f\u007f]/.test(topic)) return `${JSON.stringify(topic)} contains control characters`;
   if (Buffer.byteLength(topic) > 65_535) return 'is longer than 65,535 bytes';

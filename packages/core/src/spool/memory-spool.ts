@@ -35,7 +35,9 @@ export class MemorySpool implements Spool {
       }
     }
     if (!['block', 'drop-oldest', 'drop-newest'].includes(whenFull)) {
-      throw new TypeError(`MemorySpool: whenFull must be block, drop-oldest or drop-newest, not ${whenFull}.`);
+      throw new TypeError(
+        `MemorySpool: whenFull must be block, drop-oldest or drop-newest, not ${whenFull}.`,
+      );
     }
     this.#maximumMessages = maximumMessages;
     this.#maximumBytes = maximumBytes;
@@ -86,7 +88,11 @@ export class MemorySpool implements Spool {
 
   async read(position: number, limit: number): Promise<readonly SpoolEntry[]> {
     const found: SpoolEntry[] = [];
-    for (let index = this.#indexAfter(position); index < this.#log.length && found.length < limit; index += 1) {
+    for (
+      let index = this.#indexAfter(position);
+      index < this.#log.length && found.length < limit;
+      index += 1
+    ) {
       const { entry } = this.#log[index]!;
       if (entry) found.push(entry);
     }

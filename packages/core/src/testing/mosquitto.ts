@@ -48,7 +48,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const user = process.getuid?.() === 0 ? 'user root\n' : '';
   await writeFile(
     configPath,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\n${user}log_dest stdout\nlog_type all\n` +
+    `listener ${port} 127.0.0.1\nallow_anonymous true\n${user}log_dest stderr\nlog_type all\n` +
       `persistence ${options.persistence ?? false}\npersistence_location ${folder}/\n${options.config ?? ''}\n`,
   );
   let child: ChildProcess | undefined;
