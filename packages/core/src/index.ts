@@ -1,5 +1,11 @@
 export { FACE_EVENT_TYPE, type PictureAttributes } from './attributes';
 export { Channel, type ChannelOptions, type OverflowPolicy } from './channel';
+export type { FaceDetectorOptions } from './detectors/detector-settings';
+export {
+  FaceDetector,
+  type FaceDetectorEvents,
+  type FaceDetectorStats,
+} from './detectors/face-detector';
 export { RelayError, type RelayErrorCode, type RelayErrorDetails } from './errors';
 export type { Box, Detection, Face } from './face';
 export type { Frame, FrameClock } from './frame';
@@ -7,7 +13,34 @@ export { bootId, pictureId } from './identity';
 export type { EncodedImage, Image, PixelFormat, RawImage } from './image';
 export { merge } from './merge';
 export type { Delivery, Message, Properties } from './message';
+export { Bridge, type BridgeEvents, type BridgeOptions } from './mqtt/bridge';
+export type { BrokerOptions } from './mqtt/broker-options';
+export {
+  type OutgoingMessage,
+  Publisher,
+  type PublisherEvents,
+  type PublisherOptions,
+} from './mqtt/publisher';
+export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
+export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export type {
+  Capture,
+  CaptureDamage,
+  CaptureDescription,
+  CapturedFrame,
+} from './sources/capture';
+export {
+  FrameSource,
+  type FrameSourceEvents,
+  type FrameSourceOptions,
+  type FrameSourceStats,
+} from './sources/frame-source';
+export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';
+export type { RecordingOptions } from './sources/recording-options';
+export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
+export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';
+export type { FullPolicy, Spool, SpoolDrop, SpoolEntry } from './spool/spool';
 export {
   type Acknowledgeable,
   type Combined,
