@@ -36,3 +36,20 @@ export type Image = RawImage | EncodedImage;
 export function isRaw(image: Image): image is RawImage {
   return image.format === 'rgb' || image.format === 'grey' || image.format === 'yuv420p';
 }
+
+/** How many bytes the pixels take. */
+export function byteLengthOf({ format, width, height }: Omit<RawImage, 'data'>): number {
+  if (format === 'rgb') return width * height * 3;
+  if (format === 'grey') return width * height;
+  return width * height + 2 * Math.ceil(width / 2) * Math.ceil(height / 2);
+}
+
+/** Throws a `TypeError` for an image whose data do not hold all its pixels. */
+export function assertPixels(image: RawImage): void {
+  const needed = byteLengthOf(image);
+  if (image.data.length >= needed) return;
+  const { format, width, height, data } = image;
+  throw new TypeError(
+    `A ${format} image of ${width} x ${height} pixels takes ${needed} bytes; its data has ${data.length}.`,
+  );
+}

@@ -21,7 +21,9 @@ export interface ModelFinding {
  * driven by FaceDetector, which holds the policy (workers, scale, which frames).
  */
 export interface Model {
-  /** @throws {RelayError} `DETECTOR_FAILED`. */
+  /** What it holds outside the JavaScript heap, in bytes. */
+  readonly heapBytes: number;
+  /** @throws {RelayError} `DETECTOR_FAILED`; the model is not used again. */
   detect(image: GreyImage): readonly ModelFinding[];
   /** Frees what the model holds. Idempotent. */
   close(): void;

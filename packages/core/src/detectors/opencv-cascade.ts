@@ -1,0 +1,143 @@
+import { RelayError } from '../errors';
+import type { GreyImage, Model, ModelFinding } from './model';
+import { type CascadeClassifier, loadOpenCv, type Mat, type OpenCv, type Rect, reasonOf } from './opencv';
+
+export interface OpencvCascadeSettings {
+  /** The cascade's XML. */
+  readonly cascade: Uint8Array;
+  /** By how much each look is coarser than the one before. */
+  readonly scaleFactor: number;
+  /** How many neighbouring windows have to agree. */
+  readonly minNeighbors: number;
+  /** Width and height in pixels of the image; 0 is the cascade's own window. */
+  readonly minFaceSize: number;
+  /** Width and height in pixels of the image; 0 is the whole of it. */
+  readonly maxFaceSize: number;
+  /** A wider image is made this wide before the search, in pixels; 0 never. */
+  readonly detectionWidth: number;
+}
+
+/**
+ * A Haar or LBP cascade on OpenCV. The boxes are those of OpenCV's `detectMultiScale()`; the score is the
+ * sum that the cascade's last stage gave the best window in the group (`detectMultiScale3()`).
+ */
+export class OpencvCascade implements Model {
+  readonly #cv: OpenCv;
+  readonly #classifier: CascadeClassifier;
+  readonly #settings: OpencvCascadeSettings;
+  readonly #boxes;
+  readonly #levels;
+  readonly #weights;
+  readonly #small: Mat;
+  #full: Mat;
+  #closed = false;
+
+  /** @throws {RelayError} `MODEL_INVALID` when the XML is not a cascade. */
+  static async load(settings: OpencvCascadeSettings): Promise<OpencvCascade> {
+    const cv = await loadOpenCv();
+    return new OpencvCascade(cv, settings);
+  }
+
+  private constructor(cv: OpenCv, settings: OpencvCascadeSettings) {
+    this.#cv = cv;
+    this.#settings = settings;
+    this.#classifier = loadClassifier(cv, settings.cascade);
+    this.#boxes = new cv.RectVector();
+    this.#levels = new cv.IntVector();
+    this.#weights = new cv.DoubleVector();
+    this.#small = new cv.Mat();
+    this.#full = new cv.Mat();
+  }
+
+  get heapBytes(): number {
+    return this.#cv.HEAP8.length;
+  }
+
+  detect(image: GreyImage): ModelFinding[] {
+    try {
+      this.#hold(image);
+      return this.#search(this.#scaled());
+    } catch (error) {
+      throw new RelayError(`OpenCV failed (${reasonOf(this.#cv, error)}).`, {
+        code: 'DETECTOR_FAILED',
+        stage: 'detector',
+      });
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const held of [this.#full, this.#small, this.#boxes, this.#levels, this.#weights]) held.delete();
+    this.#classifier.delete();
+  }
+
+  /** Copies the pixels into OpenCV's heap; images of one size use the same place. */
+  #hold({ data, width, height }: GreyImage): void {
+    if (this.#full.cols !== width || this.#full.rows !== height) {
+      this.#full.delete();
+      this.#full = new this.#cv.Mat(height, width, this.#cv.CV_8UC1);
+    }
+    this.#full.data.set(data);
+  }
+
+  /** Area averaging keeps the sums that the cascade's features compare; skipping pixels would add noise. */
+  #scaled(): Mat {
+    const { detectionWidth } = this.#settings;
+    const { cols, rows } = this.#full;
+    if (detectionWidth === 0 || cols <= detectionWidth) return this.#full;
+    const size = new this.#cv.Size(detectionWidth, Math.max(1, Math.round((rows * detectionWidth) / cols)));
+    this.#cv.resize(this.#full, this.#small, size, 0, 0, this.#cv.INTER_AREA);
+    return this.#small;
+  }
+
+  #search(image: Mat): ModelFinding[] {
+    const { scaleFactor, minNeighbors, minFaceSize, maxFaceSize } = this.#settings;
+    const scaleX = this.#full.cols / image.cols;
+    const scaleY = this.#full.rows / image.rows;
+    const size = (pixels: number) =>
+      new this.#cv.Size(Math.round(pixels / scaleX), Math.round(pixels / scaleY));
+    this.#classifier.detectMultiScale3(
+      image,
+      this.#boxes,
+      this.#levels,
+      this.#weights,
+      scaleFactor,
+      minNeighbors,
+      0,
+      size(minFaceSize),
+      size(maxFaceSize),
+      true,
+    );
+    return Array.from({ length: this.#boxes.size() }, (_, index) => ({
+      box: enlarged(this.#boxes.get(index), scaleX, scaleY),
+      score: this.#weights.get(index),
+    }));
+  }
+}
+
+/** Rounds the edges, not the sizes: a box inside the small image stays inside the full one. */
+function enlarged({ x, y, width, height }: Rect, scaleX: number, scaleY: number) {
+  const left = Math.round(x * scaleX);
+  const top = Math.round(y * scaleY);
+  return {
+    x: left,
+    y: top,
+    width: Math.round((x + width) * scaleX) - left,
+    height: Math.round((y + height) * scaleY) - top,
+  };
+}
+
+function loadClassifier(cv: OpenCv, cascade: Uint8Array): CascadeClassifier {
+  const classifier = new cv.CascadeClassifier();
+  try {
+    cv.FS_createDataFile('/', 'cascade.xml', cascade, true, false, false);
+    if (!classifier.load('cascade.xml')) throw new Error('it holds no cascade');
+    return classifier;
+  } catch (error) {
+    classifier.delete();
+    throw new RelayError(reasonOf(cv, error), { code: 'MODEL_INVALID', stage: 'detector' });
+  } finally {
+    cv.FS_unlink('/cascade.xml');
+  }
+}
