@@ -24,6 +24,14 @@ export {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export { FileStore } from './sinks/file-store';
+export { MemoryStore } from './sinks/memory-store';
+export type { RetryOptions } from './sinks/retry';
+export type { S3StoreOptions } from './sinks/s3-options';
+export { S3Store } from './sinks/s3-store';
+export { Sink, type SinkOptions } from './sinks/sink';
+export type { SinkEvents, SinkStats, StoredEvent, StoredReport } from './sinks/sink-events';
+export type { ObjectDetails, PutOptions, Store, StoredObject, StoreSupport } from './sinks/store';
 export type {
   Capture,
   CaptureDamage,
