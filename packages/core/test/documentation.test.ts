@@ -1,0 +1,179 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { transform } from 'esbuild';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Consumer, packLibrary } from './consumer';
+import { blocksOf, brokenLinks, type CodeBlock, commandsOf, documentsOf } from './markdown';
+
+const workspace = fileURLToPath(new URL('../../..', import.meta.url));
+const documents = documentsOf(workspace).map((file) => ({
+  file,
+  markdown: readFileSync(join(workspace, file), 'utf8'),
+}));
+const blocks = documents.flatMap(({ file, markdown }) => blocksOf(file, markdown));
+const inTypeScript = blocks.filter(({ language }) => language === 'ts');
+const place = ({ file, line }: CodeBlock) => `${file}:${line}`;
+
+describe('code in TypeScript', () => {
+  let archive: string;
+  beforeAll(async () => {
+    archive = await packLibrary();
+  });
+
+  test('compiles against the library as it is published', async () => {
+    expect(await problemsOf(inTypeScript)).toEqual([]);
+  });
+
+  test('would not compile if it were wrong', async () => {
+    const [wrong] = blocksOf(
+      'wrong.md',
+      "```ts\nimport { pipeline } from 'edge-relay';\n\nawait pipeline(5);\n```",
+    );
+    expect(await problemsOf([wrong!])).toEqual([expect.stringMatching(/^wrong\.md:4: error TS2554/)]);
+  });
+
+  test.each(inTypeScript.filter(({ run }) => run).map((block) => [place(block), block] as const))(
+    'at %s prints what the document says',
+    async (_, block) => {
+      const { code } = await transform(block.text, { loader: 'ts', format: 'esm', target: 'node20' });
+      const project = await Consumer.create(archive, { 'main.mjs': code });
+      const printed = await project.run(['main.mjs']);
+      if (block.output !== undefined) expect(printed.trimEnd()).toBe(block.output.trimEnd());
+    },
+  );
+
+  /** What the compiler has to say, by file and line of the documents. */
+  async function problemsOf(checked: readonly CodeBlock[]): Promise<string[]> {
+    const project = await Consumer.create(archive, {
+      'package.json': '{ "type": "module" }',
+      'tsconfig.json': JSON.stringify({
+        compilerOptions: {
+          target: 'es2023',
+          lib: ['es2023', 'esnext.disposable'],
+          module: 'esnext',
+          moduleResolution: 'bundler',
+          moduleDetection: 'force',
+          strict: true,
+          skipLibCheck: true,
+          types: ['node'],
+        },
+        files: checked.map((_, index) => `block-${index}.ts`),
+      }),
+    });
+    checked.forEach(({ text }, index) => {
+      project.write(`block-${index}.ts`, text);
+    });
+    const output = await project.compile();
+    return output
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) =>
+        line.replace(/^block-(\d+)\.ts\((\d+),\d+\)/, (_, index, offset) => {
+          const block = checked[Number(index)]!;
+          return `${block.file}:${block.line + Number(offset) - 1}`;
+        }),
+      );
+  }
+});
+
+describe('commands', () => {
+  const inShell = blocks.filter(({ language }) => ['sh', 'bash'].includes(language));
+
+  test.each(inShell.map((block) => [place(block), block] as const))('at %s can be typed', (_, block) => {
+    expect(commandsOf(block.text).flatMap(problemsOf)).toEqual([]);
+  });
+
+  test.each([
+    ['npm run nothing', /no script/],
+    ['npm run bench -- nothing', /no benchmark/],
+    ['cd here && frobnicate --fast', /frobnicate is not a program/],
+    ['URL=x node nowhere.js', /nowhere\.js is not there/],
+  ])('%s could not', (command, problem) => {
+    expect(commandsOf(command).flatMap(problemsOf)).toEqual([expect.stringMatching(problem)]);
+  });
+});
+
+test.each(documents)('links of $file lead somewhere', ({ file, markdown }) => {
+  expect(brokenLinks(workspace, file, markdown)).toEqual([]);
+});
+
+test('a link that leads nowhere would be seen', () => {
+  const markdown = [
+    '[a](./nowhere.md) [b](#nothing) [c](packages/core/README.md#nothing) ![d](../outside.png)',
+    '[e](package.json) [f](packages/core/README.md#licence) [g](https://example.com) `[h](code.md)`',
+  ].join('\n');
+  const broken = ['./nowhere.md', '#nothing', 'packages/core/README.md#nothing', '../outside.png'];
+  expect(brokenLinks(workspace, 'README.md', markdown)).toEqual(broken);
+});
+
+/** Programs of others that the documents may call; their options are not looked at. */
+const programs = new Set(
+  [
+    [
+      'apt-get',
+      'cd',
+      'cp',
+      'curl',
+      'docker',
+      'export',
+      'ffmpeg',
+      'ffplay',
+      'git',
+      'kill',
+      'ls',
+      'mkdir',
+      'sudo',
+    ],
+    [
+      'mosquitto',
+      'mosquitto_pub',
+      'mosquitto_passwd',
+      'mosquitto_sub',
+      'pnpm',
+      'systemctl',
+      'tail',
+      'v4l2-ctl',
+    ],
+  ].flat(),
+);
+
+const { scripts } = JSON.parse(readFileSync(join(workspace, 'package.json'), 'utf8')) as {
+  scripts: Record<string, string>;
+};
+
+function problemsOf(words: readonly string[]): string[] {
+  const [program, ...args] = words as [string, ...string[]];
+  if (program === 'npm') return problemsOfNpm(args);
+  if (program === 'npx' || program === 'node') {
+    const target = args.find((word) => !word.startsWith('-'));
+    return target === undefined ? [] : problemsOfApp(target, args.slice(args.indexOf(target) + 1));
+  }
+  return programs.has(program) ? [] : problemsOfApp(program, args);
+}
+
+function problemsOfNpm([command, ...args]: readonly string[]): string[] {
+  if (command !== 'run') return [];
+  const [script = '', separator, ...rest] = args;
+  if (!Object.hasOwn(scripts, script)) return [`package.json has no script ${script}`];
+  if (separator !== '--') return [];
+  if (script === 'demo') return problemsOfApp('demo', rest);
+  const benchmark = join(workspace, 'packages', 'core', 'bench', `${rest[0]}.ts`);
+  return script === 'bench' && !existsSync(benchmark) ? [`there is no benchmark ${rest[0]}`] : [];
+}
+
+/** Whether the app is one of ours, by its name or the path of its main file, and its help tells of its options. */
+function problemsOfApp(target: string, args: readonly string[]): string[] {
+  const name = /^packages\/examples\/([\w-]+)\/dist\/main\.js$/.exec(target)?.[1] ?? target;
+  const main = join(workspace, 'packages', 'examples', name, 'dist', 'main.js');
+  if (!existsSync(main)) {
+    if (!/\.[cm]?js$/.test(target)) return [`${target} is not a program that this test knows`];
+    return existsSync(join(workspace, target)) ? [] : [`${target} is not there`];
+  }
+  const help = execFileSync(process.execPath, [main, '--help'], { encoding: 'utf8' });
+  const options = args.filter((word) => word.startsWith('--')).map((word) => word.split('=')[0]!);
+  return options
+    .filter((option) => !help.includes(option))
+    .map((option) => `the help of ${name} has no ${option}`);
+}
