@@ -24,6 +24,13 @@ export {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export {
+  FaceSelector,
+  type FaceSelectorEvents,
+  type FaceSelectorOptions,
+  type FaceSelectorStats,
+} from './selection/face-selector';
+export type { PictureFormat } from './selection/picture-encoder';
 export { FileStore } from './sinks/file-store';
 export { MemoryStore } from './sinks/memory-store';
 export type { RetryOptions } from './sinks/retry';

@@ -24,8 +24,8 @@ const drivers: Readonly<Record<string, readonly string[]>> = {
   lmdb: ['spool/lmdb-spool.ts'],
   mqtt: ['mqtt/'],
   'mqtt-packet': ['mqtt/'],
-  'opencv-wasm': ['detectors/opencv-cascade.ts'],
-  sharp: ['codec.ts', 'selection/cutter.ts'],
+  'opencv-wasm': ['detectors/opencv.ts'],
+  sharp: ['codec.ts', 'selection/picture-encoder.ts'],
 };
 
 /** Light enough to come along with `import 'edge-relay'`. */
