@@ -1,7 +1,6 @@
-import { hostname } from 'node:os';
 import { EventEmitter } from 'eventemitter3';
 import { RelayError } from '../errors';
-import { foreignId, safeName } from '../identity';
+import { foreignId } from '../identity';
 import type { Delivery } from '../message';
 import { pipeline } from '../pipeline';
 import type { Spool } from '../spool/spool';
@@ -11,7 +10,10 @@ import { Subscriber, type SubscriberOptions } from './subscriber';
 import { TopicMap, type TopicRoute } from './topic-map';
 
 export interface BridgeOptions {
-  /** The broker to take from. Its `clientId` names the session that keeps what comes while we are away. */
+  /**
+   * The broker to take from. Its `clientId` names the session that keeps what comes while we are away.
+   * @default made from the far broker's address and the topics, so that it stays the same
+   */
   readonly from: BrokerOptions &
     Pick<SubscriberOptions, 'sessionExpirySeconds' | 'windowMessages' | 'windowBytes'>;
   /** The broker to give to. */
@@ -141,8 +143,7 @@ export class Bridge extends EventEmitter<BridgeEvents> {
   }
 }
 
-/** The same after a restart on the same machine with the same routes, so that the broker knows us again. */
+/** The same after a restart, also in a new container, so that the broker knows us again. */
 function defaultClientId({ to, topics }: BridgeOptions): string {
-  const what = foreignId(to.url, Buffer.from(JSON.stringify(topics)));
-  return `edge-relay-bridge-${safeName(hostname())}-${what.slice(0, 8)}`;
+  return `edge-relay-bridge-${foreignId(to.url, Buffer.from(JSON.stringify(topics))).slice(0, 12)}`;
 }

@@ -1,0 +1,51 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+export type { Command };
+export { InvalidArgumentError };
+
+export interface SettingDetails {
+  readonly default?: string | number | boolean;
+  readonly choices?: readonly string[];
+  /** Turns the text into the value; throws an `InvalidArgumentError` with what it should be. */
+  readonly parse?: (text: string) => unknown;
+}
+
+/** A program whose wrong use ends with exit code 2. */
+export function command(name: string, description: string, examples: string): Command {
+  return new Command(name)
+    .description(description)
+    .addHelpText(
+      'after',
+      `\nEvery option can also be set by the environment variable named beside it.\n\n${examples}`,
+    )
+    .configureHelp({ showGlobalOptions: false })
+    .showHelpAfterError(`(${name} --help shows all options)`)
+    .allowExcessArguments(false)
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+}
+
+/** An option that can also be set by `EDGE_RELAY_…`, with the same name in capitals. */
+export function setting(flags: string, description: string, details: SettingDetails = {}): Option {
+  const option = new Option(flags, description);
+  option.env(`EDGE_RELAY_${option.name().toUpperCase().replaceAll('-', '_')}`);
+  if (details.default !== undefined) option.default(details.default);
+  if (details.choices) option.choices(details.choices);
+  if (details.parse) option.argParser(details.parse);
+  return option;
+}
+
+/** Takes a number of at least `minimum`; a whole one unless `fraction` is set. */
+export function whole(minimum: number, { fraction = false } = {}): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (
+      text.trim() !== '' &&
+      value >= minimum &&
+      Number.isFinite(value) &&
+      (fraction || Number.isInteger(value))
+    ) {
+      return value;
+    }
+    throw new InvalidArgumentError(`It must be a ${fraction ? '' : 'whole '}number of at least ${minimum}.`);
+  };
+}

@@ -1,0 +1,62 @@
+import { Log } from './log';
+
+/** What an app is given to run with. */
+export interface App {
+  readonly log: Log;
+  /** Aborted when it has to stop at once: by a second SIGTERM, or 8 seconds after the first. */
+  readonly signal: AbortSignal;
+  /** What to do at the first SIGTERM (or Ctrl-C): take nothing new, let what is under way end. */
+  onStop(drain: () => unknown): void;
+}
+
+/** Docker kills after 10 seconds; then it is too late for a last word. */
+const DRAIN_MS = 8_000;
+
+/**
+ * Runs an app until it ends by itself or is told to. Exit code 0: ended or drained; 1: failed, or
+ * stopped before it had drained; 2: a value that cannot be meant.
+ */
+export async function runApp(name: string, body: (app: App) => Promise<void>): Promise<void> {
+  const log = new Log(name);
+  const controller = new AbortController();
+  const drains: (() => unknown)[] = [];
+  let isStopping = false;
+
+  const stopNow = (why: string) => {
+    controller.abort(new Error(why));
+    // Whatever still hangs is not worth waiting for.
+    setTimeout(() => process.exit(1), 1_000).unref();
+  };
+  const stop = (signal: NodeJS.Signals) => {
+    if (isStopping) {
+      stopNow(`${signal} a second time`);
+      return;
+    }
+    isStopping = true;
+    log.info(`${signal}: taking nothing new, finishing what is under way; once more stops at once`);
+    setTimeout(() => stopNow(`not finished after ${DRAIN_MS / 1000} seconds`), DRAIN_MS).unref();
+    for (const drain of drains) Promise.resolve(drain()).catch((error) => log.warn(describe(error)));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  try {
+    await body({ log, signal: controller.signal, onStop: (drain) => drains.push(drain) });
+    if (isStopping) log.info('all done');
+  } catch (error) {
+    process.exitCode = error instanceof TypeError ? 2 : 1;
+    if (controller.signal.aborted) {
+      log.error(
+        `stopped with work unfinished (${describe(error)}); what is unacknowledged stays with its broker`,
+      );
+    } else {
+      log.error(describe(error));
+    }
+  } finally {
+    process.off('SIGTERM', stop);
+    process.off('SIGINT', stop);
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,102 @@
+import { resolve } from 'node:path';
+import {
+  Bridge,
+  FaceDetector,
+  FaceSelector,
+  FrameSource,
+  Publisher,
+  pipeline,
+  Sink,
+  Subscriber,
+} from 'edge-relay';
+import { bar, type Progress } from 'edge-relay-command-line';
+import { startBroker } from './broker';
+import { percentile, type Summary } from './summary';
+
+export interface JourneyOptions {
+  readonly source: string;
+  readonly store: string;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /** Called once with how to end early: what is under way still arrives. */
+  readonly onStop: (drain: () => unknown) => void;
+}
+
+const EDGE_TOPIC = 'hw3facestx2';
+const CLOUD_TOPIC = 'hw3faces';
+
+/** Sends the faces of a video all the way: detector, edge broker, bridge, cloud broker, store. */
+export async function journey({ source, store, progress, signal, onStop }: JourneyOptions): Promise<Summary> {
+  const startedAt = performance.now();
+  const [edge, cloud] = await Promise.all([startBroker(), startBroker()]);
+
+  // The cloud side: subscriber and store.
+  const arrivals = new Subscriber({ url: cloud.url, topic: CLOUD_TOPIC, clientId: 'demo-sink' });
+  const sink = new Sink(store);
+  const latencies: number[] = [];
+  sink.on('stored', ({ readAt, storedAt }) => latencies.push(storedAt - (readAt ?? storedAt)));
+  const sinkOnline = new Promise((online) => arrivals.once('online', online));
+  const storing = pipeline(arrivals, sink, { signal });
+
+  // Between the brokers.
+  const bridge = new Bridge({
+    from: { url: edge.url },
+    to: { url: cloud.url },
+    topics: [{ from: EDGE_TOPIC, to: CLOUD_TOPIC }],
+  });
+  const bridgeOnline = new Promise<void>((online) =>
+    bridge.on('online', ({ side }) => side === 'from' && online()),
+  );
+  const forwarding = bridge.run({ signal });
+  await Promise.race([Promise.all([sinkOnline, bridgeOnline]), Promise.all([storing, forwarding])]);
+
+  // The edge: camera, detector, selector, publisher.
+  const camera = new FrameSource(source);
+  const detector = new FaceDetector({ minFaceSize: 60 });
+  const selector = new FaceSelector({ policy: 'all' });
+  const publisher = new Publisher({ url: edge.url, topic: EDGE_TOPIC });
+  onStop(() => camera.close());
+  const { frames: total } = await camera.describe();
+  const showing = setInterval(() => {
+    const { captured } = camera.stats;
+    const tally = `${sink.stats.stored} of ${publisher.stats.published} faces stored`;
+    progress.show(() => `  ${bar(captured, total ?? captured)}  frame ${captured}, ${tally}`);
+  }, 100);
+
+  try {
+    await pipeline(camera, detector, selector, publisher, { signal });
+    await arrived(() => sink.stats.stored + sink.stats.duplicates >= publisher.stats.acknowledged, signal);
+  } finally {
+    clearInterval(showing);
+    progress.clear();
+    for (const stage of [camera, detector, selector, publisher, bridge, arrivals, sink]) await stage.close();
+    await Promise.allSettled([storing, forwarding]);
+    await Promise.all([edge.close(), cloud.close()]);
+  }
+  await Promise.all([storing, forwarding]);
+
+  const { stored, duplicates, bytes } = sink.stats;
+  const { selected } = selector.stats;
+  return {
+    frames: camera.stats.captured,
+    faces: selector.stats.faces,
+    selected,
+    published: publisher.stats.acknowledged,
+    forwarded: bridge.stats.forwarded,
+    stored,
+    duplicates,
+    lost: selected - stored,
+    bytes,
+    seconds: Math.round(performance.now() - startedAt) / 1000,
+    latencyMs: { p50: Math.round(percentile(latencies, 0.5)), p99: Math.round(percentile(latencies, 0.99)) },
+    store: resolve(store),
+  };
+}
+
+/** Resolves when it is so, or after ten seconds without: then the summary tells what is missing. */
+async function arrived(isSo: () => boolean, signal: AbortSignal): Promise<void> {
+  for (let attempt = 0; attempt < 1_000 && !isSo(); attempt += 1) {
+    signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { Bridge } from 'edge-relay';
+import type { App } from 'edge-relay-command-line';
+import type { EdgePipelineOptions } from './options';
+
+/** The bridge from the local broker to the cloud, ready to run. */
+export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
+  const bridge = new Bridge({
+    from: {
+      url: options.edgeUrl,
+      clientId: options.bridgeClientId,
+      username: options.edgeUsername,
+      password: options.edgePassword,
+      ca: options.edgeCa && readFileSync(options.edgeCa, 'utf8'),
+    },
+    to: {
+      url: options.cloudUrl!,
+      username: options.cloudUsername,
+      password: options.cloudPassword,
+      ca: options.cloudCa && readFileSync(options.cloudCa, 'utf8'),
+    },
+    topics: [{ from: options.edgeTopic, to: options.cloudTopic }],
+  });
+  const topics = { from: options.edgeTopic, to: options.cloudTopic };
+  bridge.on('online', ({ side, url }) =>
+    log.change(side, `bridge: connected ${side} ${topics[side]} at ${url}`),
+  );
+  bridge.on('offline', ({ side, error }) => log.change(side, error.message, 'warn'));
+  bridge.on('waiting', ({ topic }) =>
+    log.change('waiting', `bridge: nobody subscribes to ${topic} yet; keeping the faces`),
+  );
+  bridge.on('forwarded', () => log.change('waiting', 'bridge: forwarding'));
+  return bridge;
+}

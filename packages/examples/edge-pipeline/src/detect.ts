@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { FaceDetector, FaceSelector, FrameSource, Publisher, pipeline } from 'edge-relay';
+import { type App, bar, Progress } from 'edge-relay-command-line';
+import type { EdgePipelineOptions } from './options';
+
+/** Camera to local broker. Resolves when the source has ended and the last face is acknowledged. */
+export async function detect(
+  options: EdgePipelineOptions,
+  { log, signal, onStop }: App,
+  acknowledged: (id: string) => void,
+): Promise<void> {
+  await using camera = new FrameSource(options.source!, {
+    ...given({ camera: options.camera, loop: options.loop, realTime: options.realTime }),
+    ...given({ framesPerSecond: options.framesPerSecond, startTime: options.startTime }),
+  });
+  await using detector = new FaceDetector({
+    preset: options.preset,
+    cascade: options.cascade,
+    scaleFactor: options.scaleFactor,
+    minNeighbors: options.minNeighbors,
+    minFaceSize: options.minFaceSize,
+    maxFaceSize: options.maxFaceSize,
+    detectionWidth: options.detectionWidth,
+    workers: options.workers,
+  });
+  await using selector = new FaceSelector({
+    policy: 'all',
+    format: options.format,
+    ...given({ margin: options.margin, quality: options.quality }),
+  });
+  await using publisher = new Publisher({
+    url: options.edgeUrl,
+    topic: options.edgeTopic,
+    username: options.edgeUsername,
+    password: options.edgePassword,
+    ca: options.edgeCa && readFileSync(options.edgeCa, 'utf8'),
+  });
+  camera.on('open', ({ width, height }) => log.info(`${camera.camera}: ${width} x ${height} pixels`));
+  camera.on('damaged', ({ error }) => log.warn(error.message));
+  publisher.on('online', ({ url }) => log.change('edge', `publishing to ${options.edgeTopic} at ${url}`));
+  publisher.on('offline', ({ error }) => log.change('edge', error.message, 'warn'));
+  publisher.on('waiting', ({ topic }) =>
+    log.change('edge', `nobody subscribes to ${topic} yet; keeping the faces`),
+  );
+  publisher.on('acknowledged', ({ id }) => {
+    log.change('edge', `publishing to ${options.edgeTopic} at ${options.edgeUrl}`);
+    acknowledged(id);
+  });
+  onStop(() => camera.close());
+
+  const { frames } = await camera.describe();
+  const stopShowing =
+    frames === undefined || options.loop ? undefined : showProgress(camera, publisher, frames);
+  try {
+    await pipeline(camera, detector, selector, publisher, { signal });
+  } finally {
+    stopShowing?.();
+    const { captured, dropped } = camera.stats;
+    const faces = publisher.stats;
+    log.info(
+      `${captured} frames (${dropped} dropped), ${faces.published} faces, ${faces.acknowledged} acknowledged`,
+    );
+  }
+}
+
+function showProgress(camera: FrameSource, publisher: Publisher, frames: number): () => void {
+  const progress = new Progress();
+  const timer = setInterval(() => {
+    const { captured } = camera.stats;
+    progress.show(
+      () =>
+        `${bar(captured, frames)}  ${captured} of ${frames} frames, ${publisher.stats.acknowledged} faces sent`,
+    );
+  }, 100);
+  return () => {
+    clearInterval(timer);
+    progress.clear();
+  };
+}
+
+/** Only what was given: the library tells "not given" from "given as undefined". */
+function given<Options extends object>(
+  options: Options,
+): { [Key in keyof Options]: Exclude<Options[Key], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof Options]: Exclude<Options[Key], undefined> };
+}

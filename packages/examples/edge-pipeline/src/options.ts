@@ -1,0 +1,137 @@
+import { command, InvalidArgumentError, setting, whole } from 'edge-relay-command-line';
+
+export interface EdgePipelineOptions {
+  readonly role: 'detect' | 'bridge' | 'both';
+  readonly source?: string;
+  readonly camera?: string;
+  readonly loop?: boolean;
+  readonly realTime?: boolean;
+  readonly framesPerSecond?: number;
+  readonly startTime?: Date;
+  readonly preset?: 'homework';
+  readonly cascade?: string;
+  readonly scaleFactor?: number;
+  readonly minNeighbors?: number;
+  readonly minFaceSize?: number;
+  readonly maxFaceSize?: number;
+  readonly detectionWidth?: number;
+  readonly workers?: number;
+  readonly margin?: number;
+  readonly format: 'png' | 'jpeg' | 'webp';
+  readonly quality?: number;
+  readonly edgeUrl: string;
+  readonly edgeTopic: string;
+  readonly edgeUsername?: string;
+  readonly edgePassword?: string;
+  readonly edgeCa?: string;
+  readonly cloudUrl?: string;
+  readonly cloudTopic: string;
+  readonly cloudUsername?: string;
+  readonly cloudPassword?: string;
+  readonly cloudCa?: string;
+  readonly bridgeClientId?: string;
+}
+
+const EXAMPLES = `Examples:
+  Faces of a video to the local broker, as fast as they are found:
+    edge-pipeline --role detect --source holiday.mp4
+  Forward from the local broker to the cloud:
+    EDGE_RELAY_CLOUD_PASSWORD=... edge-pipeline --role bridge --cloud-url mqtts://cloud.example --cloud-username jetson
+  Both in one process, a folder of pictures over and over, two a second:
+    edge-pipeline --source ./photos --loop --frames-per-second 2 --cloud-url mqtt://cloud.example
+  The homework's detector, its PNGs on its topic:
+    edge-pipeline --role detect --source holiday.mp4 --preset homework
+  Watch what is published:
+    mosquitto_sub -t hw3facestx2 -C 1 > face.png
+
+With role detect or both the app ends by itself when the source does and the last face is acknowledged.
+SIGTERM lets what is under way end; exit codes: 0 ended in order, 1 failed, 2 wrong use.`;
+
+/** Reads the command line and the environment; ends the process with code 2 where they are wrong. */
+export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
+  const program = command(
+    'edge-pipeline',
+    'Sees faces, publishes them at the edge, forwards them to the cloud.',
+    EXAMPLES,
+  )
+    .addOption(
+      setting('--role <role>', 'what this process does', {
+        default: 'both',
+        choices: ['detect', 'bridge', 'both'],
+      }),
+    )
+    .addOption(
+      setting('--source <location>', 'a video, a folder of pictures, a pattern such as "photos/*.jpg"'),
+    )
+    .addOption(setting('--camera <name>', 'name in ids and keys; from the source without it'))
+    .addOption(setting('--loop', 'begin again at the end of the source'))
+    .addOption(setting('--real-time', 'play a video at its own pace'))
+    .addOption(
+      setting('--frames-per-second <number>', 'pace of pictures', {
+        parse: whole(0.001, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--start-time <time>', 'when the recording began, such as 2026-01-31T12:00:00Z', {
+        parse: time,
+      }),
+    )
+    .addOption(setting('--preset <name>', 'settings of the detector by name', { choices: ['homework'] }))
+    .addOption(setting('--cascade <name>', 'frontalface_alt2, frontalface_default, or a file'))
+    .addOption(
+      setting('--scale-factor <number>', 'step between sizes looked for', {
+        parse: whole(1, { fraction: true }),
+      }),
+    )
+    .addOption(setting('--min-neighbors <number>', 'windows that must agree', { parse: whole(0) }))
+    .addOption(setting('--min-face-size <pixels>', 'smallest face, in the full frame', { parse: whole(0) }))
+    .addOption(setting('--max-face-size <pixels>', 'largest face, in the full frame', { parse: whole(0) }))
+    .addOption(
+      setting('--detection-width <pixels>', 'width of the picture searched; 0 searches in full', {
+        parse: whole(0),
+      }),
+    )
+    .addOption(setting('--workers <number>', 'detecting threads', { parse: whole(1) }))
+    .addOption(
+      setting('--margin <share>', 'added around the face, as a share of its size', {
+        parse: whole(0, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--format <format>', 'of the pictures published', {
+        default: 'png',
+        choices: ['png', 'jpeg', 'webp'],
+      }),
+    )
+    .addOption(setting('--quality <number>', '1 to 100, for jpeg and webp', { parse: whole(1) }))
+    .addOption(setting('--edge-url <url>', 'the local broker', { default: 'mqtt://localhost' }))
+    .addOption(setting('--edge-topic <topic>', 'topic at the local broker', { default: 'hw3facestx2' }))
+    .addOption(setting('--edge-username <name>', 'user at the local broker'))
+    .addOption(setting('--edge-password <password>', 'password at the local broker; better by environment'))
+    .addOption(setting('--edge-ca <file>', 'PEM file of the authority to trust with mqtts://'))
+    .addOption(setting('--cloud-url <url>', 'the cloud broker (bridge, both)'))
+    .addOption(setting('--cloud-topic <topic>', 'topic at the cloud broker', { default: 'hw3faces' }))
+    .addOption(setting('--cloud-username <name>', 'user at the cloud broker'))
+    .addOption(setting('--cloud-password <password>', 'password at the cloud broker; better by environment'))
+    .addOption(setting('--cloud-ca <file>', 'PEM file of the authority to trust with mqtts://'))
+    .addOption(setting('--bridge-client-id <id>', "name of the bridge's session at the local broker"))
+    .parse(argv as string[], { from: 'user' });
+  const options = program.opts<EdgePipelineOptions>();
+  const { role, source, cloudUrl } = options;
+  if (role !== 'bridge' && source === undefined) {
+    program.error(`error: role ${role} needs --source (or EDGE_RELAY_SOURCE)`);
+  }
+  if (role !== 'detect' && cloudUrl === undefined) {
+    program.error(
+      `error: role ${role} needs --cloud-url (or EDGE_RELAY_CLOUD_URL); for faces without a bridge: --role detect`,
+    );
+  }
+  return options;
+}
+
+function time(text: string): Date {
+  const value = new Date(text);
+  if (Number.isNaN(value.getTime()))
+    throw new InvalidArgumentError('It must be a time such as 2026-01-31T12:00:00Z.');
+  return value;
+}
