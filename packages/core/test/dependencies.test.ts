@@ -3,6 +3,7 @@ import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
+import { lightPackages } from './light-packages';
 
 type Kind = 'value' | 'type' | 'dynamic';
 
@@ -16,20 +17,16 @@ interface Import {
 
 const roles = ['detectors', 'mqtt', 'selection', 'sinks', 'sources', 'spool'];
 
-/** Who may name a package: a driver, or the folder of a role that is made of one. */
+/** Who may name a package: what its path begins with. */
 const drivers: Readonly<Record<string, readonly string[]>> = {
-  '@aws-sdk/client-s3': ['sinks/s3-store.ts'],
-  '@aws-sdk/lib-storage': ['sinks/s3-store.ts'],
-  'exif-reader': ['codec.ts', 'sources/'],
+  '@aws-sdk/client-s3': ['sinks/s3-'],
+  '@aws-sdk/lib-storage': ['sinks/s3-'],
   lmdb: ['spool/lmdb-spool.ts'],
   mqtt: ['mqtt/'],
   'mqtt-packet': ['mqtt/'],
   'opencv-wasm': ['detectors/opencv.ts'],
   sharp: ['codec.ts', 'selection/picture-encoder.ts'],
 };
-
-/** Light enough to come along with `import 'edge-relay'`. */
-const light = ['eventemitter3'];
 
 function importsOf(from: string, text: string): Import[] {
   const found: [string, Kind][] = [];
@@ -78,11 +75,13 @@ const rules = {
     imports.filter(({ from, to, isFile }) => isFile && !isEntry(from) && isEntry(to)).map(say),
   'only its driver names a heavy package': (imports: readonly Import[]) =>
     imports
-      .filter(({ to, isFile }) => !isFile && !light.includes(to))
+      .filter(({ to, isFile }) => !isFile && !lightPackages.includes(to))
       .filter(({ from, to }) => !drivers[to]?.some((place) => from.startsWith(place)))
       .map(say),
   'heavy packages are loaded when first used, by import()': (imports: readonly Import[]) =>
-    imports.filter(({ to, kind, isFile }) => !isFile && !light.includes(to) && kind === 'value').map(say),
+    imports
+      .filter(({ to, kind, isFile }) => !isFile && !lightPackages.includes(to) && kind === 'value')
+      .map(say),
   'what is imported is in dependencies': (imports: readonly Import[]) =>
     imports.filter(({ to, isFile }) => !isFile && !Object.hasOwn(manifest.dependencies, to)).map(say),
   'imports go in no circle': circles,

@@ -8,6 +8,7 @@ import { formatMessage } from 'publint/utils';
 import { beforeAll, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
 import { Consumer, packLibrary } from './consumer';
+import { lightPackages } from './light-packages';
 
 const execute = promisify(execFile);
 const core = fileURLToPath(new URL('..', import.meta.url));
@@ -108,7 +109,7 @@ const report =
 /** The packages that files or URLs belong to, but for the library and what is light enough to come along. */
 function packagesAmong(files: readonly string[]): string[] {
   const names = files.flatMap((file) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []);
-  return [...new Set(names)].filter((name) => name !== 'edge-relay' && name !== 'eventemitter3');
+  return [...new Set(names)].filter((name) => name !== 'edge-relay' && !lightPackages.includes(name));
 }
 
 test('importing it as an ES module loads no package but light ones, and nothing native', async () => {
