@@ -107,7 +107,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     return work;
   }
 
-  /** Finishes what is in flight; what waits to be tried again fails with its last error. Idempotent. */
+  /** Finishes what is in flight; what waits to be tried again gets one last try. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -229,7 +229,6 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
         this.#stats.retries += 1;
         this.emit('retry', { ...(key !== undefined && { key }), error, inMs });
         await pause(inMs, [signal, this.#closing.signal]);
-        if (this.#closing.signal.aborted) throw error;
       }
     }
   }
