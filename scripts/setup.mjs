@@ -11,7 +11,7 @@ export async function setup({ quiet = false } = {}) {
     const install = ['--yes', packageManager, 'install', '--frozen-lockfile'];
     await orExit(step('install', () => capture('npx', install), { quiet }));
   }
-  for (const folder of packageFolders()) {
+  for (const folder of packageFolders().filter(hasBuild)) {
     if (isBuilt(folder)) continue;
     const build = () => capture(program('tsup'), ['--silent'], { cwd: join(root, folder) });
     await orExit(step(`build ${folder}`, build, { quiet }));
@@ -28,14 +28,20 @@ function isInstalled() {
   return existsSync(installed) && readFileSync(installed).equals(readFileSync(join(root, 'pnpm-lock.yaml')));
 }
 
+function hasBuild(folder) {
+  return existsSync(join(root, folder, 'tsup.config.ts'));
+}
+
 function isBuilt(folder) {
-  const path = (name) => join(root, folder, name);
-  if (!existsSync(path('tsup.config.ts'))) return true;
-  if (!existsSync(path('dist'))) return false;
-  const built = Math.min(
-    ...readdirSync(path('dist')).map((name) => statSync(path(join('dist', name))).mtimeMs),
+  const dist = join(root, folder, 'dist');
+  if (!existsSync(dist) || readdirSync(dist).length === 0) return false;
+  const built = Math.min(...readdirSync(dist).map((name) => statSync(join(dist, name)).mtimeMs));
+  // A package without a build of its own is bundled into the apps.
+  const bundled = folder.includes('examples') ? packageFolders().filter((other) => !hasBuild(other)) : [];
+  const sources = [folder, ...bundled].flatMap((source) =>
+    ['src', 'package.json', 'tsup.config.ts'].map((name) => join(root, source, name)),
   );
-  return ['src', 'package.json', 'tsup.config.ts'].every((name) => newest(path(name)) < built);
+  return sources.filter(existsSync).every((source) => newest(source) < built);
 }
 
 /** When a file, or anything in a folder, last changed; a folder changes when a file leaves it. */
