@@ -23,6 +23,7 @@ export async function runApp(name: string, body: (app: App) => Promise<void>): P
   let isStopping = false;
 
   const stopNow = (why: string) => {
+    log.error(`${why}: stopping with work unfinished; what is unacknowledged stays with its broker`);
     controller.abort(new Error(why));
     // Whatever still hangs is not worth waiting for.
     setTimeout(() => process.exit(1), 1_000).unref();
@@ -44,13 +45,7 @@ export async function runApp(name: string, body: (app: App) => Promise<void>): P
     if (isStopping) log.info('all done');
   } catch (error) {
     process.exitCode = error instanceof TypeError ? 2 : 1;
-    if (controller.signal.aborted) {
-      log.error(
-        `stopped with work unfinished (${describe(error)}); what is unacknowledged stays with its broker`,
-      );
-    } else {
-      log.error(describe(error));
-    }
+    if (!controller.signal.aborted) log.error(describe(error));
   } finally {
     process.off('SIGTERM', stop);
     process.off('SIGINT', stop);
