@@ -25,6 +25,8 @@ const properties = {
 const key = `front-door/dt=2026-01-02/hour=03/${id}.png`;
 const receivedAt = Date.UTC(2026, 5, 7, 8, 9, 10);
 const quick = { retry: { firstDelayMs: 1, longestDelayMs: 2 } };
+/** Nobody waits for the end of an hour: what ends before has been ended. */
+const patient = { retry: { firstDelayMs: 3_600_000, longestDelayMs: 3_600_000 } };
 
 let png: Buffer;
 let other: Buffer;
@@ -225,9 +227,14 @@ describe('Sink', () => {
   it('rejects a picture that is cut short anywhere in its pixels, damaged, empty or too large', async () => {
     const store = new MemoryStore();
     const sink = new Sink(store);
+    const reasons: string[] = [];
+    sink.on('rejected', ({ reason }) => reasons.push(reason));
     const jpeg = await sharp(png).jpeg().toBuffer();
-    const huge = { width: 20_000, height: 20_000, channels: 3, background: 'red' } as const;
-    const bomb = await sharp({ create: huge, limitInputPixels: false }).png().toBuffer();
+    // A small file that says in its header that it is 20,000 x 20,000 pixels.
+    const bomb = Buffer.from(jpeg);
+    const frameHeader = bomb.indexOf('ffc0', 'hex');
+    bomb.writeUInt16BE(20_000, frameHeader + 5);
+    bomb.writeUInt16BE(20_000, frameHeader + 7);
     const damaged = Buffer.from(png);
     damaged[png.length >> 1]! ^= 0xff;
     const bad = [
@@ -244,6 +251,7 @@ describe('Sink', () => {
       expect((await sink.write(delivery({ payload, properties: {} }))).outcome).toBe('rejected');
     }
     expect(sink.stats).toMatchObject({ stored: 0, rejected: bad.length });
+    expect(reasons.filter((reason) => /20000 x 20000/.test(reason))).toHaveLength(1);
     expect(await contents(store)).toHaveLength(2 * bad.length);
   });
 
@@ -287,7 +295,7 @@ describe('Sink', () => {
   it.each(['open', 'put'] as const)('gives up when its signal is aborted while %s fails', async (what) => {
     const store = new FailingStore();
     store.failures[what] = Number.POSITIVE_INFINITY;
-    const sink = new Sink(store);
+    const sink = new Sink(store, patient);
     const controller = new AbortController();
     sink.once('retry', () => controller.abort(new Error('enough')));
     await expect(sink.write(delivery(), controller)).rejects.toThrow('enough');
@@ -304,7 +312,7 @@ describe('Sink', () => {
   it('gives up what waits to be tried again when it is closed', async () => {
     const store = new FailingStore();
     store.failures.put = Number.POSITIVE_INFINITY;
-    const sink = new Sink(store);
+    const sink = new Sink(store, patient);
     const closed = new Promise<void>((resolve) => {
       sink.once('retry', () => resolve(sink.close()));
     });
