@@ -80,6 +80,7 @@ describe('FfmpegProcess', () => {
 
   it('ends when it is stopped, although nobody has read what it wrote', async () => {
     const ffmpeg = new FfmpegProcess(packagedFfmpeg, ['-i', face, '-f', 'rawvideo', 'pipe:1']);
+    ffmpeg.output.on('readable', () => {});
     await once(ffmpeg.output, 'readable');
     ffmpeg.stop();
     ffmpeg.stop();

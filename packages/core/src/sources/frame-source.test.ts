@@ -242,6 +242,16 @@ describe('Iterating a FrameSource', () => {
     expect((await pending).done).toBe(true);
   });
 
+  it('gives nothing more after it was given up', async () => {
+    const capture = new PushedCapture(false);
+    const iterator = new FrameSource(capture)[Symbol.asyncIterator]();
+    capture.push(0, 1, 2, 3, 4);
+    await iterator.next();
+    await settle();
+    await iterator.return?.();
+    expect((await iterator.next()).done).toBe(true);
+  });
+
   it('stops with a pipeline that is aborted or fails', async () => {
     const capture = new PushedCapture(true);
     const controller = new AbortController();

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { blackPng, shipped, temporaryFolder } from '../../test/media';
 import { RelayError } from '../errors';
 import { captureSuite } from '../testing/capture-suite';
@@ -113,9 +113,15 @@ describe('The capture time of a picture', () => {
   });
 
   it('is local where EXIF has no offset', async () => {
+    const { TZ } = process.env;
+    process.env.TZ = 'Asia/Tokyo';
+    onTestFinished(() => {
+      if (TZ === undefined) delete process.env.TZ;
+      else process.env.TZ = TZ;
+    });
     const path = await withExif('local.jpg', { DateTimeOriginal: '2020:06:01 12:00:00' });
     const { frames } = await read(new ImageCapture(path));
-    expect(frames[0]!.capturedAt).toBe(new Date(2020, 5, 1, 12).getTime());
+    expect(frames[0]!.capturedAt).toBe(Date.UTC(2020, 5, 1, 3));
   });
 
   it('is the start time plus the position, where there is no EXIF time', async () => {

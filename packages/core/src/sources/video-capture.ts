@@ -182,6 +182,8 @@ function decodeOptions(path: string, { range, container }: VideoHeader, passThro
     ...['-i', `file:${path}`, '-map', '0:V:0'],
     // Versions differ in what they do to full range unasked, so it is always asked for.
     ...(range === 'full' ? ['-vf', 'scale=in_range=pc:out_range=tv'] : []),
-    ...[passThrough, 'passthrough', '-c:v', 'rawvideo', '-pix_fmt', 'yuv420p', '-f', 'matroska', 'pipe:1'],
+    // Without a time base of its own, ffmpeg moves frames to the nearest multiple of the nominal rate.
+    ...[passThrough, 'passthrough', '-enc_time_base', '1:1000'],
+    ...['-c:v', 'rawvideo', '-pix_fmt', 'yuv420p', '-f', 'matroska', 'pipe:1'],
   ];
 }
