@@ -2,9 +2,8 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { Aedes } from 'aedes';
 
-export interface Broker {
+export interface Broker extends AsyncDisposable {
   readonly url: string;
-  close(): Promise<void>;
 }
 
 /**
@@ -23,7 +22,7 @@ export async function startBroker(): Promise<Broker> {
   const { port } = server.address() as { port: number };
   return {
     url: `mqtt://127.0.0.1:${port}`,
-    close: async () => {
+    [Symbol.asyncDispose]: async () => {
       await new Promise<void>((resolve) => broker.close(resolve));
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -28,58 +28,55 @@ const CLOUD_TOPIC = 'hw3faces';
 /** Sends the faces of a video all the way: detector, edge broker, bridge, cloud broker, store. */
 export async function journey({ source, store, progress, signal, onStop }: JourneyOptions): Promise<Summary> {
   const startedAt = performance.now();
-  const [edge, cloud] = await Promise.all([startBroker(), startBroker()]);
+  await using edge = await startBroker();
+  await using cloud = await startBroker();
 
   // The cloud side: subscriber and store.
-  const arrivals = new Subscriber({ url: cloud.url, topic: CLOUD_TOPIC, clientId: 'demo-sink' });
-  const sink = new Sink(store);
+  await using sink = new Sink(store);
+  await using arrivals = new Subscriber({ url: cloud.url, topic: CLOUD_TOPIC, clientId: 'demo-sink' });
   const latencies: number[] = [];
   sink.on('stored', ({ readAt, storedAt }) => latencies.push(storedAt - (readAt ?? storedAt)));
   const sinkOnline = new Promise((online) => arrivals.once('online', online));
-  const storing = pipeline(arrivals, sink, { signal });
 
   // Between the brokers.
-  const bridge = new Bridge({
-    from: { url: edge.url },
-    to: { url: cloud.url },
-    topics: [{ from: EDGE_TOPIC, to: CLOUD_TOPIC }],
+  const topics = [{ from: EDGE_TOPIC, to: CLOUD_TOPIC }];
+  await using bridge = new Bridge({ from: { url: edge.url }, to: { url: cloud.url }, topics });
+  const bridgeOnline = new Promise<void>((online) => {
+    bridge.on('online', ({ side }) => side === 'from' && online());
   });
-  const bridgeOnline = new Promise<void>((online) =>
-    bridge.on('online', ({ side }) => side === 'from' && online()),
-  );
-  const forwarding = bridge.run({ signal });
-  await Promise.race([Promise.all([sinkOnline, bridgeOnline]), Promise.all([storing, forwarding])]);
 
   // The edge: camera, detector, selector, publisher.
-  const camera = new FrameSource(source);
-  const detector = new FaceDetector({ minFaceSize: 60 });
-  const selector = new FaceSelector({ policy: 'all' });
-  const publisher = new Publisher({ url: edge.url, topic: EDGE_TOPIC });
+  await using camera = new FrameSource(source);
+  await using detector = new FaceDetector({ minFaceSize: 60 });
+  await using selector = new FaceSelector({ policy: 'all' });
+  await using publisher = new Publisher({ url: edge.url, topic: EDGE_TOPIC });
   onStop(() => camera.close());
-  const { frames: total } = await camera.describe();
-  const showing = setInterval(() => {
-    const { captured } = camera.stats;
-    const tally = `${sink.stats.stored} of ${publisher.stats.published} faces stored`;
-    progress.show(() => `  ${bar(captured, total ?? captured)}  frame ${captured}, ${tally}`);
-  }, 100);
 
-  try {
-    await pipeline(camera, detector, selector, publisher, { signal });
-    await arrived(() => sink.stats.stored + sink.stats.duplicates >= publisher.stats.acknowledged, signal);
-  } finally {
-    clearInterval(showing);
-    progress.clear();
-    for (const stage of [camera, detector, selector, publisher, bridge, arrivals, sink]) await stage.close();
-    await Promise.allSettled([storing, forwarding]);
-    await Promise.all([edge.close(), cloud.close()]);
-  }
-  await Promise.all([storing, forwarding]);
+  const sending = async () => {
+    const { frames = 0 } = await camera.describe();
+    // Embedded brokers do not tell a publisher that nobody listens: wait until everybody does.
+    await Promise.all([sinkOnline, bridgeOnline]);
+    const showing = setInterval(() => {
+      const { captured } = camera.stats;
+      const tally = `${sink.stats.stored} of ${publisher.stats.published} faces stored`;
+      progress.show(() => `  ${bar(captured, frames)}  frame ${captured}, ${tally}`);
+    }, 100);
+    try {
+      await pipeline(camera, detector, selector, publisher, { signal });
+      await arrived(() => sink.stats.stored + sink.stats.duplicates >= publisher.stats.acknowledged, signal);
+    } finally {
+      clearInterval(showing);
+      progress.clear();
+    }
+  };
+  // The two in the background end only when they are closed, or fail.
+  await Promise.race([sending(), pipeline(arrivals, sink, { signal }), bridge.run({ signal })]);
 
   const { stored, duplicates, bytes } = sink.stats;
-  const { selected } = selector.stats;
+  const { selected, faces } = selector.stats;
   return {
     frames: camera.stats.captured,
-    faces: selector.stats.faces,
+    faces,
     selected,
     published: publisher.stats.acknowledged,
     forwarded: bridge.stats.forwarded,

@@ -29,7 +29,7 @@ await runApp('demo', async ({ signal, onStop }) => {
     .parse()
     .opts<DemoOptions>();
   process.stdout.write(
-    `\n  edge-relay demo\n\n  video ${options.source}\n    -> detector -> edge broker -> bridge -> cloud broker -> store\n\n`,
+    `\n  edge-relay demo\n\n  ${options.source}\n    -> detector -> edge broker -> bridge -> cloud broker -> store\n\n`,
   );
   const summary = await journey({ ...options, progress: new Progress(), signal, onStop });
   process.stdout.write(format(summary));
