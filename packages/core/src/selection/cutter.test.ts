@@ -94,6 +94,18 @@ describe('cut()', () => {
       expect(Math.abs(piece.data[at]! - rgb[at % 3]!)).toBeLessThanOrEqual(2);
   });
 
+  it('gives each pixel of an odd-sized image its own chroma sample', () => {
+    const luma = Array(9).fill(81);
+    const data = Uint8Array.from([...luma, 128, 128, 128, 90, 128, 128, 128, 240]);
+    const image: RawImage = { format: 'yuv420p', data, width: 3, height: 3 };
+    const colours = [0, 1, 2].map((at) => [...cut(image, { x: at, y: at, width: 1, height: 1 }).data]);
+    expect(colours).toEqual([
+      [76, 76, 76],
+      [76, 76, 76],
+      [254, 0, 0],
+    ]);
+  });
+
   it('takes limited BT.601 where the image does not say', () => {
     const data = Uint8Array.from([81, 81, 81, 81, 90, 240]);
     const box = { x: 0, y: 0, width: 1, height: 1 };

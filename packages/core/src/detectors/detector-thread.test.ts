@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { photos } from '../../test/photos';
+import type { Frame } from '../frame';
+import { FaceDetector } from './face-detector';
+
+function greyFrame(data: Uint8Array, width: number, height: number): Frame {
+  const image = { format: 'grey', data, width, height } as const;
+  return { camera: 'test', sequence: 0, capturedAt: 0, clock: 'file', readAt: 0, image };
+}
+
+describe('A detection thread', () => {
+  // Answers like the real one, but ends over a picture of one pixel.
+  const program = `
+    import { parentPort } from 'node:worker_threads';
+    parentPort.postMessage({ kind: 'ready', heapBytes: 1 });
+    parentPort.on('message', ({ width }) => {
+      if (width === 1) process.exit(3);
+      if (width === 2) throw new Error('out of luck');
+      parentPort.postMessage({ kind: 'findings', findings: [], milliseconds: 1, heapBytes: 1 });
+    });`;
+  const picture = (width: number) => greyFrame(new Uint8Array(width), width, 1);
+
+  it('that dies fails its own picture only, and is replaced', async () => {
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+    await using fragile = new FaceDetector({ workers: 1, workerUrl });
+    const news: string[] = [];
+    fragile.on('restart', ({ error }) => news.push(error.message));
+    const outcomes = await Promise.allSettled([1, 3, 2, 4].map((width) => fragile.detect(picture(width))));
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(outcomes[0]).toMatchObject({ reason: { code: 'DETECTOR_FAILED', retryable: true } });
+    expect(news).toEqual([expect.stringContaining('code 3'), expect.stringContaining('out of luck')]);
+    expect(fragile.stats).toMatchObject({ frames: 2, restarts: 2 });
+  });
+
+  it('keeps its memory over 500 pictures of a megapixel and of changing size', async () => {
+    // Only the coarsest looks, which take little time: what a picture leaves behind would be its megapixel.
+    await using steady = new FaceDetector({ workers: 1, minFaceSize: 900, detectionWidth: 0 });
+    const pixels = new Uint8Array(1_000_000);
+    const search = async (count: number) => {
+      for (let done = 0; done < count; done += 1) {
+        await steady.detect(greyFrame(pixels, 1000 - (done % 2), 1000));
+      }
+    };
+    await search(20);
+    const { heapBytes } = steady.stats;
+    expect(heapBytes).toBeGreaterThan(0);
+    await search(480);
+    expect(steady.stats.heapBytes).toBe(heapBytes);
+  });
+
+  it('lets the process end, also when nobody closes the detector', () => {
+    const library = new URL('../../dist/index.js', import.meta.url).href;
+    const source = `import { FaceDetector } from '${library}';
+      console.log((await new FaceDetector().detect(${JSON.stringify(photos.three)})).length);
+      await new FaceDetector({ cascade: ${JSON.stringify(photos.three)} }).open().catch((error) => console.log(error.code));`;
+    const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    expect(stdout.split('\n')).toEqual(['3', 'MODEL_INVALID', '']);
+    expect(status).toBe(0);
+  });
+});
