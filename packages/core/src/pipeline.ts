@@ -263,19 +263,18 @@ class Run {
 
 class Context implements StageContext {
   readonly signal: AbortSignal;
-  readonly #ticket: Ticket;
+  /** Bound, so that a stage may take it out of the context. */
+  readonly hold: () => () => void;
 
   constructor(signal: AbortSignal, ticket: Ticket) {
     this.signal = signal;
-    this.#ticket = ticket;
-  }
-
-  hold(): () => void {
-    let held = true;
-    this.#ticket.hold();
-    return () => {
-      if (held) this.#ticket.release();
-      held = false;
+    this.hold = () => {
+      let held = true;
+      ticket.hold();
+      return () => {
+        if (held) ticket.release();
+        held = false;
+      };
     };
   }
 }

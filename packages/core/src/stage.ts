@@ -6,7 +6,7 @@ export interface StageContext {
    * Keeps the item unacknowledged after this call returns, until the function that `hold()` gives back
    * is called: directly, when the item is of no more use, or by way of `combine()`.
    */
-  hold(): () => void;
+  readonly hold: () => () => void;
 }
 
 /** What a transform gives back: any number of outputs, none for an item that it filters out. */

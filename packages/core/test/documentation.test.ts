@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transform } from 'esbuild';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { startMosquitto } from '../src/testing/mosquitto';
 import { Consumer, packLibrary } from './consumer';
 import { blocksOf, brokenLinks, type CodeBlock, commandsOf, documentsOf } from './markdown';
+import { photos } from './photos';
+import { describeWith } from './requirements';
 
 const workspace = fileURLToPath(new URL('../../..', import.meta.url));
 const documents = documentsOf(workspace).map((file) => ({
@@ -14,6 +17,8 @@ const documents = documentsOf(workspace).map((file) => ({
 }));
 const blocks = documents.flatMap(({ file, markdown }) => blocksOf(file, markdown));
 const inTypeScript = blocks.filter(({ language }) => language === 'ts');
+/** What the documents call their broker; the tests put one of their own in its place. */
+const BROKER = 'mqtt://localhost';
 const place = ({ file, line }: CodeBlock) => `${file}:${line}`;
 
 describe('code in TypeScript', () => {
@@ -34,15 +39,36 @@ describe('code in TypeScript', () => {
     expect(await problemsOf([wrong!])).toEqual([expect.stringMatching(/^wrong\.md:4: error TS2554/)]);
   });
 
-  test.each(inTypeScript.filter(({ run }) => run).map((block) => [place(block), block] as const))(
+  const runnable = inTypeScript.filter(({ run }) => run);
+  const needsBroker = (block: CodeBlock) => block.text.includes(BROKER);
+
+  test.each(runnable.filter((block) => !needsBroker(block)).map((block) => [place(block), block] as const))(
     'at %s prints what the document says',
     async (_, block) => {
-      const { code } = await transform(block.text, { loader: 'ts', format: 'esm', target: 'node20' });
-      const project = await Consumer.create(archive, { 'main.mjs': code });
-      const printed = await project.run(['main.mjs']);
-      if (block.output !== undefined) expect(printed.trimEnd()).toBe(block.output.trimEnd());
+      await printsWhatItSays(block, block.text);
     },
   );
+
+  describeWith('mosquitto', 'with a broker', () => {
+    test.each(runnable.filter(needsBroker).map((block) => [place(block), block] as const))(
+      'at %s prints what the document says',
+      async (_, block) => {
+        const broker = await startMosquitto();
+        onTestFinished(() => broker.close());
+        await printsWhatItSays(block, block.text.replaceAll(BROKER, broker.url));
+      },
+    );
+  });
+
+  /** Runs the code beside a folder `photos` with one photo of three people. */
+  async function printsWhatItSays(block: CodeBlock, text: string): Promise<void> {
+    const { code } = await transform(text, { loader: 'ts', format: 'esm', target: 'node20' });
+    const project = await Consumer.create(archive, { 'main.mjs': code });
+    mkdirSync(join(project.folder, 'photos'));
+    copyFileSync(photos.three, join(project.folder, 'photos', 'people.jpg'));
+    const printed = await project.run(['main.mjs']);
+    if (block.output !== undefined) expect(printed.trimEnd()).toBe(block.output.trimEnd());
+  }
 
   /** What the compiler has to say, by file and line of the documents. */
   async function problemsOf(checked: readonly CodeBlock[]): Promise<string[]> {

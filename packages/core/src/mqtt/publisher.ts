@@ -69,7 +69,9 @@ const PERMANENT_REFUSALS = new Map([
 
 /**
  * Sends messages to a broker with QoS 1 until the broker has acknowledged each of them, through lost
- * connections and restarts of the broker; in order, with many in flight.
+ * connections and restarts of the broker; with many in flight, and in order. (Only where somebody
+ * subscribes while messages are in flight can one that the broker had no subscriber for come after some
+ * that it had.)
  *
  * `publish()` resolves when the message is durable: in a durable spool, or else acknowledged by the broker.
  *

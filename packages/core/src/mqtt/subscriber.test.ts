@@ -35,10 +35,22 @@ describeWith('mosquitto', 'Subscriber on Mosquitto', () => {
     await proxy.close();
     await broker.close();
   });
-  const subscribe = (options: Partial<SubscriberOptions> = {}) =>
-    new Subscriber({ url: broker.url, topic: 'faces', clientId: 'reader', retryMinimumMs: 20, ...options });
-  const publishAll = (texts: readonly string[]) =>
-    Promise.all(texts.map((payload) => publisher.publish({ payload })));
+  let latest: Subscriber;
+  const subscribe = (options: Partial<SubscriberOptions> = {}) => {
+    latest = new Subscriber({
+      url: broker.url,
+      topic: 'faces',
+      clientId: 'reader',
+      retryMinimumMs: 20,
+      ...options,
+    });
+    return latest;
+  };
+  /** Once somebody listens: what is published just before comes after what is published just then. */
+  const publishAll = async (texts: readonly string[]) => {
+    await until(() => latest.stats.online, 'the subscriber is online');
+    await Promise.all(texts.map((payload) => publisher.publish({ payload })));
+  };
   const texts = (count: number) => Array.from({ length: count }, (_, index) => String(index));
 
   it.each([4, 5] as const)(

@@ -32,11 +32,19 @@ describeWith('ceph', 'S3Store with a real server', () => {
   });
 
   it('works at the root of a bucket and with a client of your own, which stays open', async () => {
-    const client = new S3Client({ ...server, credentials: server, forcePathStyle: true });
+    let isDestroyed = false;
+    class OwnClient extends S3Client {
+      override destroy(): void {
+        isDestroyed = true;
+        super.destroy();
+      }
+    }
+    const client = new OwnClient({ ...server, credentials: server, forcePathStyle: true });
     const store = new S3Store('s3://faces', { client });
     await store.put('at-the-root.png', png);
+    expect(await store.get('at-the-root.png')).toMatchObject({ data: png });
     await store.close();
-    expect(await new S3Store('s3://faces', { client }).get('at-the-root.png')).toMatchObject({ data: png });
+    expect(isDestroyed).toBe(false);
     client.destroy();
   });
 
@@ -136,8 +144,11 @@ describe('S3Store with a server of its own ways', () => {
     const store = await storeAt(server);
     server.objects.set('/faces/there.png', Buffer.from('first'));
     expect(await store.put('there.png', png)).toBe('exists');
-    const outcomes = await Promise.all(Array.from({ length: 8 }, () => store.put('race.png', png)));
-    expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1);
+    // The first race finds the server out, the second is run knowing it.
+    for (const key of ['first-race.png', 'second-race.png']) {
+      const outcomes = await Promise.all(Array.from({ length: 8 }, () => store.put(key, png)));
+      expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1);
+    }
     expect(await store.put('there.png', png)).toBe('exists');
     expect(store.supports.exclusive).toBe(false);
     expect(server.objects.get('/faces/there.png')?.toString()).toBe('first');

@@ -118,6 +118,10 @@ export function storeSuite({ describe, it, name, create }: StoreSuiteOptions): v
     ] as const) {
       test(`creates an object of ${title} once`, async (store) => {
         const data = new Uint8Array(randomBytes(size));
+        // A store that learns from small objects must not be mistaken about others.
+        for (const outcome of ['created', 'exists']) {
+          assert.equal(await store.put('small.bin', bytes('small')), outcome);
+        }
         assert.equal(await store.put('a.bin', data), 'created');
         assert.equal(await store.put('a.bin', new Uint8Array(randomBytes(size))), 'exists');
         assert.equal(Buffer.compare((await contentOf(store, 'a.bin')) ?? bytes('none'), data), 0);
