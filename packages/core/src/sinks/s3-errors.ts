@@ -53,7 +53,8 @@ export function asStoreError(error: unknown, { bucket, endpoint }: S3Place): Rel
   }
   if (status === 401 || status === 403 || name === 'CredentialsProviderError') {
     return new RelayError(
-      `${where} refuses us (${said}). Check accessKeyId and secretAccessKey, and that they may list, read and write objects there.`,
+      `${where} refuses us (${said}). Check accessKeyId and secretAccessKey, and that they may list, ` +
+        'read and write objects there.',
       { ...details, code: 'STORE_DENIED' },
     );
   }

@@ -7,7 +7,7 @@ export interface S3StoreOptions {
   readonly region?: string;
   /** Bucket names in the path, not in the host name. @default true where an endpoint is given */
   readonly forcePathStyle?: boolean;
-  /** Given together with `secretAccessKey`. @default the SDK's chain: environment, shared files, instance role */
+  /** Given with `secretAccessKey`. @default the SDK's chain: environment, shared files, instance role */
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
   /** Any credentials or credential provider of the SDK, instead of the pair of keys. */

@@ -16,7 +16,10 @@ import { isStore, storeAt } from './store-location';
 export interface SinkOptions {
   /** How many messages it stores at once. @default 16 */
   readonly concurrency?: number;
-  /** `image`: what is not an intact picture is kept under `rejected/`. `any`: everything is stored. @default 'image' */
+  /**
+   * `image`: what is not an intact picture is kept under `rejected/`. `any`: everything is stored.
+   * @default 'image'
+   */
   readonly accept?: 'image' | 'any';
   /** Width times height of a picture at the most; a larger one is rejected. @default 100,000,000 */
   readonly maxPixels?: number;
@@ -207,7 +210,8 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
       return { key: apart, outcome: 'conflict' };
     }
     throw new RelayError(
-      `${this.store.location} says that ${key} exists but does not give it out. Check what is there under that name.`,
+      `${this.store.location} says that ${key} exists but does not give it out. ` +
+        'Check what is there under that name.',
       { code: 'STORE_FAILED', stage: this.name },
     );
   }
