@@ -1,2 +1,2 @@
-/** Small and in JavaScript alone: they may come along when the library is imported. No other package may. */
-export const lightPackages: readonly string[] = ['eventemitter3', 'exif-reader'];
+/** Small and in JavaScript alone: it may come along when the library is imported. No other package may. */
+export const lightPackages: readonly string[] = ['eventemitter3'];

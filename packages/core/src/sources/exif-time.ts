@@ -1,12 +1,10 @@
-import readExif from 'exif-reader';
-
 /**
  * When a picture was taken, in milliseconds since 1970 (UTC): EXIF DateTimeOriginal with
  * SubSecTimeOriginal and OffsetTimeOriginal. A picture without an offset was taken in the time zone of
  * this process, as far as anybody can tell. Undefined where there is no such time.
  */
-export function exifTime(exif: Uint8Array): number | undefined {
-  const photo = readPhoto(exif);
+export async function exifTime(exif: Uint8Array): Promise<number | undefined> {
+  const photo = await readPhoto(exif);
   const taken = photo?.DateTimeOriginal;
   if (!(taken instanceof Date) || Number.isNaN(taken.getTime())) return undefined;
   const milliseconds = Math.floor(Number(`0.${digitsOf(photo?.SubSecTimeOriginal)}`) * 1000);
@@ -20,7 +18,8 @@ export function exifTime(exif: Uint8Array): number | undefined {
   return new Date(figures).getTime() + milliseconds;
 }
 
-function readPhoto(exif: Uint8Array) {
+async function readPhoto(exif: Uint8Array) {
+  const { default: readExif } = await import('exif-reader');
   try {
     return readExif(Buffer.from(exif.buffer, exif.byteOffset, exif.byteLength)).Photo;
   } catch {

@@ -2,7 +2,10 @@
 export interface RecordingOptions {
   /** Starts again at the end; capture times go on growing. @default false */
   readonly loop?: boolean;
-  /** When the recording began; a number is milliseconds since 1970 (UTC). @default what the files say */
+  /**
+   * When the recording began; a number is milliseconds since 1970 (UTC). For a video it stands above what
+   * the file says of itself; for pictures it stands in where one has no EXIF time. @default what the files say
+   */
   readonly startTime?: Date | number;
   /** Width times height that is decoded at the most. @default 100,000,000 */
   readonly maxPixels?: number;
