@@ -63,7 +63,10 @@ describe('FaceSelector', () => {
   });
 
   it.each(['png', 'jpeg', 'webp'] as const)('puts the same into the EXIF of a %s picture', async (format) => {
-    const { payload, properties, contentType } = await messageOf({ format }, detectionOf([left]));
+    const { payload, properties, contentType } = await messageOf(
+      { format },
+      detectionOf([{ ...left, track: 'Zoë € 😀' }]),
+    );
     const { exif, format: written } = await sharp(payload).metadata();
     const { Photo } = exifReader(exif!);
     expect(written).toBe(format);

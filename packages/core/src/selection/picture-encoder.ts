@@ -45,6 +45,14 @@ function exifOf(attributes: PictureAttributes): Record<string, string> {
     DateTimeOriginal: `${date!.replaceAll('-', ':')} ${time}`,
     SubSecTimeOriginal: milliseconds!,
     OffsetTimeOriginal: '+00:00',
-    UserComment: JSON.stringify(attributes),
+    UserComment: asciiJson(attributes),
   };
+}
+
+/** EXIF text is ASCII; what JSON has beyond it is escaped, or it would come back as another letter. */
+function asciiJson(value: object): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

@@ -37,9 +37,12 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
   sink.on('retry', ({ error }) =>
     log.change('store', `the store fails, trying again: ${error.message}`, 'warn'),
   );
-  onStop(() => faces.close());
+  onStop(async () => {
+    await faces.close();
+    // A store that cannot be reached is not waited for any longer; its messages stay with the broker.
+    await sink.close();
+  });
 
-  await sink.open();
   await pipeline(faces, sink, { signal });
   const { stored, duplicates, conflicts, rejected } = sink.stats;
   log.info(`stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}`);
