@@ -20,6 +20,8 @@ export type RelayErrorCode =
   | 'MESSAGE_REFUSED'
   | 'MESSAGE_DROPPED'
   | 'SPOOL_FAILED'
+  | 'SPOOL_IN_USE'
+  | 'SPOOL_DAMAGED'
   | 'STORE_NOT_FOUND'
   | 'STORE_DENIED'
   | 'STORE_FAILED'

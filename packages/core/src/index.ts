@@ -54,6 +54,7 @@ export {
 export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';
 export type { RecordingOptions } from './sources/recording-options';
 export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
+export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';
 export type { FullPolicy, Spool, SpoolDrop, SpoolEntry } from './spool/spool';
 export {

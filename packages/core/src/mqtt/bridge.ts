@@ -21,8 +21,11 @@ export interface BridgeOptions {
     Pick<PublisherOptions, 'windowMessages' | 'windowBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber'>;
   /** What goes over, and under which name: `[{ from: 'hw3facestx2', to: 'hw3faces' }]`. */
   readonly topics: readonly TopicRoute[];
-  /** Where messages wait for the far broker. @default new MemorySpool(), and the near broker keeps them too */
-  readonly spool?: Spool | undefined;
+  /**
+   * Where messages wait for the far broker: the path of a folder, or a spool of your own. With a durable one
+   * the near broker is told at once that we have them. @default new MemorySpool(), and the near broker keeps them
+   */
+  readonly spool?: string | Spool | undefined;
   /** The name in errors and events. @default 'bridge' */
   readonly name?: string | undefined;
 }

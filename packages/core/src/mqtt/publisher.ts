@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
 import { RelayError } from '../errors';
 import { type Message, type Properties, propertyOf } from '../message';
+import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
 import type { Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
 import type { StageContext, Writer } from '../stage';
@@ -15,8 +16,11 @@ import { WaitingTopics } from './waiting-topics';
 export interface PublisherOptions extends BrokerOptions {
   /** Where messages go that name no topic themselves. */
   readonly topic?: string | undefined;
-  /** Where messages wait for the broker's acknowledgement. @default new MemorySpool() */
-  readonly spool?: Spool | undefined;
+  /**
+   * Where messages wait for the broker's acknowledgement: the path of a folder (a LmdbSpool there, which
+   * keeps them through a killed process), or a spool of your own. @default new MemorySpool()
+   */
+  readonly spool?: string | Spool | undefined;
   /** Messages sent and not yet acknowledged, at the most; never more than the broker allows. @default 128 */
   readonly windowMessages?: number | undefined;
   /** Their payloads together, in bytes, at the most (a single larger one still goes). @default 16 MiB */
@@ -129,7 +133,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     this.concurrency = windowMessages;
     this.#topic = topic;
     this.#url = withoutPassword(options.url);
-    this.#spool = options.spool ?? new MemorySpool();
+    this.#spool = spoolFor(options.spool);
     this.#spool.onDrop((drop) => this.#dropped(drop));
     this.#whenNoSubscriber = whenNoSubscriber;
     this.#closeTimeoutMs = closeTimeoutMs;
@@ -425,4 +429,9 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     for (const wake of this.#idle) wake();
     this.#idle.clear();
   }
+}
+
+function spoolFor(spool: string | Spool | undefined): Spool {
+  if (spool === undefined) return new MemorySpool();
+  return typeof spool === 'string' ? new LmdbSpool(spool) : spool;
 }

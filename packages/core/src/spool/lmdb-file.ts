@@ -1,0 +1,46 @@
+import { open, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, RelayError } from '../errors';
+
+/** `MDB_MAGIC`, at this place of each of the first two pages. */
+const MAGIC = 0xbeefc0de;
+const MAGIC_OFFSET = 24;
+const PAGE_BYTES = 4096;
+
+/**
+ * Looks whether a folder's data.mdb can be a database, because LMDB maps it into memory without a look:
+ * what is none, or is cut short, would end the process. A file that is none is set aside.
+ * @throws {RelayError} `SPOOL_DAMAGED`, once: after that the spool begins anew.
+ */
+export async function assertDatabase(folder: string): Promise<void> {
+  const path = join(folder, 'data.mdb');
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => undefined,
+  );
+  if (size === undefined) return;
+  const file = await open(path);
+  try {
+    for (const page of [0, 1]) {
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(4), 0, 4, page * PAGE_BYTES + MAGIC_OFFSET);
+      if (bytesRead !== 4 || buffer.readUInt32LE() !== MAGIC) {
+        throw await setAside(folder, 'it is not a database of LMDB');
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Moves the damaged database out of the way; gives the error that says so. */
+export async function setAside(folder: string, why: string): Promise<RelayError> {
+  const aside = `${folder}.damaged-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`;
+  const moved = await rename(folder, aside).then(
+    () => `It is kept as ${aside}; started again, the spool begins empty.`,
+    (error) => `It could not be moved out of the way (${messageOf(error)}): move it by hand.`,
+  );
+  return new RelayError(`spool: ${folder} is damaged: ${why}. ${moved}`, {
+    code: 'SPOOL_DAMAGED',
+    stage: 'spool',
+  });
+}

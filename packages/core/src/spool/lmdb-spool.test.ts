@@ -1,0 +1,182 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'tsup';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Message } from '../message';
+import { spoolSuite } from '../testing/spool-suite';
+import { LmdbSpool } from './lmdb-spool';
+
+let root: string;
+let count = 0;
+const place = () => join(root, `spool-${++count}`);
+const message = (id: string): Message => ({ id, payload: Buffer.from(`payload of ${id}`), properties: {} });
+const idsIn = async (spool: LmdbSpool) => (await spool.read(0, 100_000)).map((entry) => entry.message.id);
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'edge-relay-spool-'));
+  await build({
+    entry: { writer: fileURLToPath(new URL('../../test/spool-writer.ts', import.meta.url)) },
+    config: false,
+    format: 'esm',
+    target: 'node20',
+    // Where it finds lmdb, which it does not carry along.
+    skipNodeModulesBundle: true,
+    outDir: fileURLToPath(new URL('../../node_modules/.cache/spool-writer', import.meta.url)),
+    outExtension: () => ({ js: '.mjs' }),
+    silent: true,
+  });
+});
+afterAll(() => rm(root, { recursive: true }));
+
+/** A process of its own that writes into a spool until it is killed. */
+function startWriter(folder: string): { child: ChildProcess; lines(): string[] } {
+  const program = fileURLToPath(
+    new URL('../../node_modules/.cache/spool-writer/writer.mjs', import.meta.url),
+  );
+  const child = spawn(process.execPath, [program, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const output: Buffer[] = [];
+  child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
+  return { child, lines: () => Buffer.concat(output).toString().split('\n').slice(0, -1) };
+}
+
+spoolSuite({ describe, it, name: 'LmdbSpool', create: (bounds) => new LmdbSpool(place(), bounds) });
+
+describe('LmdbSpool', () => {
+  it('has everything after it was closed and opened again, in order', async () => {
+    const folder = place();
+    const first = new LmdbSpool(folder);
+    await first.open();
+    for (const id of ['a', 'b', 'c']) await first.append(message(id));
+    await first.remove((await first.read(0, 1))[0]!.position);
+    const bytes = first.bytes;
+    await first.close();
+
+    const second = new LmdbSpool(folder);
+    await second.open();
+    expect(await idsIn(second)).toEqual(['b', 'c']);
+    expect(second.bytes).toBe(bytes);
+    await second.append(message('d'));
+    expect(await idsIn(second)).toEqual(['b', 'c', 'd']);
+    await second.close();
+  });
+
+  it('has every message that was durable, and none by halves, however often its process is killed', {
+    timeout: 120_000,
+  }, async () => {
+    const folder = place();
+    const durable = new Set<string>();
+    const removed = new Set<string>();
+    for (let round = 0; round < 12; round += 1) {
+      const { child, lines } = startWriter(folder);
+      const closed = once(child, 'close');
+      await Promise.race([once(child.stdout!, 'data'), closed]);
+      await delay(Math.random() * 120);
+      child.kill('SIGKILL');
+      await closed;
+      for (const line of lines()) {
+        if (line.startsWith('-')) removed.add(line.slice(1));
+        else durable.add(line);
+      }
+    }
+    const spool = new LmdbSpool(folder);
+    await spool.open();
+    const entries = await spool.read(0, 1_000_000);
+    for (const {
+      message: { id, payload },
+    } of entries) {
+      expect(createHash('sha256').update(payload).digest('hex')).toBe(id);
+    }
+    const found = new Set(entries.map((entry) => entry.message.id));
+    expect(found.size).toBe(entries.length);
+    expect([...durable].filter((id) => !found.has(id) && !removed.has(id))).toEqual([]);
+    expect(durable.size).toBeGreaterThan(200);
+    expect(found.size).toBeGreaterThan(100);
+    await spool.close();
+  });
+
+  it('refuses a second process, and a second spool of the same process, while the first lives', async () => {
+    const folder = place();
+    const { child } = startWriter(folder);
+    await once(child.stdout!, 'data');
+    const spool = new LmdbSpool(folder);
+    await expect(spool.open()).rejects.toMatchObject({ code: 'SPOOL_IN_USE' });
+    await expect(spool.open()).rejects.toThrow(new RegExp(`process ${child.pid}`));
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    await spool.open();
+    await expect(new LmdbSpool(folder).open()).rejects.toMatchObject({ code: 'SPOOL_IN_USE' });
+    expect(spool.messages).toBeGreaterThan(0);
+    await spool.close();
+    await new LmdbSpool(folder).open();
+  });
+
+  it('opens again for a killed container that starts as the same process number', async () => {
+    const folder = place();
+    await mkdir(folder);
+    const before = { pid: process.pid, startedAt: '1', host: hostname(), boot: 'another' };
+    await writeFile(join(folder, 'lock.json'), JSON.stringify(before));
+    const spool = new LmdbSpool(folder);
+    await spool.open();
+    await spool.close();
+  });
+
+  it('believes the heartbeat of a process on another host, until it stops', async () => {
+    const folder = place();
+    await mkdir(folder);
+    const lock = join(folder, 'lock.json');
+    await writeFile(lock, JSON.stringify({ pid: 1, startedAt: '1', host: 'elsewhere', boot: 'another' }));
+    const spool = new LmdbSpool(folder);
+    await expect(spool.open()).rejects.toMatchObject({ code: 'SPOOL_IN_USE', retryable: true });
+    const longAgo = new Date(Date.now() - 20_000);
+    await utimes(lock, longAgo, longAgo);
+    await spool.open();
+    await spool.close();
+  });
+
+  it.each([
+    ['garbage', async (file: string) => writeFile(file, Buffer.alloc(20_000, 65))],
+    ['a file cut short', async (file: string) => truncate(file, Math.floor((await stat(file)).size / 2))],
+    ['an empty file', async (file: string) => truncate(file, 0)],
+  ])('sets %s aside with a clear error, and begins anew after that', async (_, damage) => {
+    const folder = place();
+    const first = new LmdbSpool(folder);
+    await first.open();
+    for (let number = 0; number < 50; number += 1) {
+      await first.append({ ...message(String(number)), payload: Buffer.alloc(10_000) });
+    }
+    await first.close();
+    const file = join(folder, 'messages', 'data.mdb');
+    await damage(file);
+    const damaged = await readFile(file);
+
+    const second = new LmdbSpool(folder);
+    await expect(second.open()).rejects.toMatchObject({ code: 'SPOOL_DAMAGED', stage: 'spool' });
+    const aside = (await readdir(folder)).find((name) => name.startsWith('messages.damaged-'));
+    expect(await readFile(join(folder, aside!, 'data.mdb'))).toEqual(damaged);
+    await second.open();
+    expect(second.messages).toBe(0);
+    await second.close();
+  });
+
+  it('refuses a spool of another version and leaves it as it is', async () => {
+    const folder = place();
+    await mkdir(folder);
+    await writeFile(join(folder, 'spool.json'), '{"version":99}');
+    const spool = new LmdbSpool(folder);
+    await expect(spool.open()).rejects.toThrow(/another version.*99/);
+    expect(await readFile(join(folder, 'spool.json'), 'utf8')).toBe('{"version":99}');
+  });
+
+  it('says what is wrong with a folder that cannot be', async () => {
+    const file = place();
+    await writeFile(file, '');
+    await expect(new LmdbSpool(join(file, 'spool')).open()).rejects.toMatchObject({ code: 'SPOOL_FAILED' });
+    expect(() => new LmdbSpool('')).toThrow(TypeError);
+  });
+});

@@ -1,0 +1,32 @@
+import type { Message } from '../message';
+
+/**
+ * A message as bytes: four bytes that say how long the JSON is (little endian), the JSON with everything
+ * but the payload (correlation data in base64), the payload as it is.
+ */
+export function encodeMessage(message: Message): Buffer {
+  const { payload, correlationData, ...rest } = message;
+  const header = {
+    ...rest,
+    ...(correlationData && { correlationData: asBuffer(correlationData).toString('base64') }),
+  };
+  const json = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(json.byteLength);
+  return Buffer.concat([length, json, payload]);
+}
+
+/** @throws {Error} for bytes that `encodeMessage()` has not made. */
+export function decodeMessage(bytes: Buffer): Message {
+  const start = 4 + bytes.readUInt32LE(0);
+  const { correlationData, ...rest } = JSON.parse(bytes.toString('utf8', 4, start));
+  return {
+    ...rest,
+    payload: bytes.subarray(start),
+    ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData, 'base64') }),
+  };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
