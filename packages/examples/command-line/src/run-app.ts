@@ -5,6 +5,8 @@ export interface App {
   readonly log: Log;
   /** Aborted when it has to stop at once: by a second SIGTERM, or 8 seconds after the first. */
   readonly signal: AbortSignal;
+  /** Whether the first SIGTERM has come. */
+  readonly isStopping: boolean;
   /** What to do at the first SIGTERM (or Ctrl-C): take nothing new, let what is under way end. */
   onStop(drain: () => unknown): void;
 }
@@ -41,7 +43,14 @@ export async function runApp(name: string, body: (app: App) => Promise<void>): P
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   try {
-    await body({ log, signal: controller.signal, onStop: (drain) => drains.push(drain) });
+    await body({
+      log,
+      signal: controller.signal,
+      get isStopping() {
+        return isStopping;
+      },
+      onStop: (drain) => drains.push(drain),
+    });
     if (isStopping) log.info('all done');
   } catch (error) {
     process.exitCode = error instanceof TypeError ? 2 : 1;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Bridge } from 'edge-relay';
 import type { App } from 'edge-relay-command-line';
 import type { EdgePipelineOptions } from './options';
@@ -20,6 +21,7 @@ export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
       ca: options.cloudCa && readFileSync(options.cloudCa, 'utf8'),
     },
     topics: [{ from: options.edgeTopic, to: options.cloudTopic }],
+    spool: options.spool && join(options.spool, 'bridge'),
   });
   const topics = { from: options.edgeTopic, to: options.cloudTopic };
   bridge.on('online', ({ side, url }) =>

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FaceDetector, FaceSelector, FrameSource, Publisher, pipeline } from 'edge-relay';
 import { type App, bar, Progress } from 'edge-relay-command-line';
 import type { EdgePipelineOptions } from './options';
@@ -6,9 +8,10 @@ import type { EdgePipelineOptions } from './options';
 /** Camera to local broker. Resolves when the source has ended and the last face is acknowledged. */
 export async function detect(
   options: EdgePipelineOptions,
-  { log, signal, onStop }: App,
+  app: App,
   acknowledged: (id: string) => void,
 ): Promise<void> {
+  const { log, signal } = app;
   await using camera = new FrameSource(options.source!, {
     ...given({ camera: options.camera, loop: options.loop, realTime: options.realTime }),
     ...given({ framesPerSecond: options.framesPerSecond, startTime: options.startTime }),
@@ -34,25 +37,32 @@ export async function detect(
     username: options.edgeUsername,
     password: options.edgePassword,
     ca: options.edgeCa && readFileSync(options.edgeCa, 'utf8'),
+    spool: options.spool && join(options.spool, 'detect'),
   });
   camera.on('open', ({ width, height }) => log.info(`${camera.camera}: ${width} x ${height} pixels`));
   camera.on('damaged', ({ error }) => log.warn(error.message));
-  publisher.on('online', ({ url }) => log.change('edge', `publishing to ${options.edgeTopic} at ${url}`));
+  let flowing = '';
+  publisher.on('online', ({ url }) => {
+    flowing = `publishing to ${options.edgeTopic} at ${url}`;
+    log.change('edge', flowing);
+  });
   publisher.on('offline', ({ error }) => log.change('edge', error.message, 'warn'));
   publisher.on('waiting', ({ topic }) =>
     log.change('edge', `nobody subscribes to ${topic} yet; keeping the faces`),
   );
   publisher.on('acknowledged', ({ id }) => {
-    log.change('edge', `publishing to ${options.edgeTopic} at ${options.edgeUrl}`);
+    log.change('edge', flowing);
     acknowledged(id);
   });
-  onStop(() => camera.close());
+  app.onStop(() => camera.close());
 
   const { frames } = await camera.describe();
   const stopShowing =
     frames === undefined || options.loop ? undefined : showProgress(camera, publisher, frames);
   try {
     await pipeline(camera, detector, selector, publisher, { signal });
+    // What is on disk is safe: only who ends by himself waits until the broker has it.
+    while (!app.isStopping && publisher.stats.spooled > 0) await sleep(50, undefined, { signal });
   } finally {
     stopShowing?.();
     const { captured, dropped } = camera.stats;

@@ -18,9 +18,11 @@ async function run(options: EdgePipelineOptions, app: App): Promise<void> {
   // Ends when the source does: after the bridge has forwarded the last face of ours.
   const unfinished = new UnfinishedIds();
   bridge.on('forwarded', ({ id }) => unfinished.forwarded(id));
+  app.onStop(() => unfinished.forget());
   const running = bridge.run({ signal: app.signal });
   const seeing = detect(options, app, (id) => unfinished.published(id)).then(async () => {
-    await unfinished.none(app.signal);
+    // Told to stop, it leaves them to the local broker, which delivers them to the bridge's next start.
+    if (!app.isStopping) await unfinished.none(app.signal);
     await bridge.close();
   });
   await Promise.all([seeing, running]);

@@ -30,6 +30,7 @@ export interface EdgePipelineOptions {
   readonly cloudPassword?: string;
   readonly cloudCa?: string;
   readonly bridgeClientId?: string;
+  readonly spool?: string;
 }
 
 const EXAMPLES = `Examples:
@@ -37,6 +38,8 @@ const EXAMPLES = `Examples:
     edge-pipeline --role detect --source holiday.mp4
   Forward from the local broker to the cloud:
     EDGE_RELAY_CLOUD_PASSWORD=... edge-pipeline --role bridge --cloud-url mqtts://cloud.example --cloud-username jetson
+  What is on its way on disk, for a device that may lose power at any time:
+    edge-pipeline --source ./photos --cloud-url mqtt://cloud.example --spool ./spool
   Both in one process, a folder of pictures over and over, two a second:
     edge-pipeline --source ./photos --loop --frames-per-second 2 --cloud-url mqtt://cloud.example
   The homework's detector, its PNGs on its topic:
@@ -115,6 +118,9 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     .addOption(setting('--cloud-password <password>', 'password at the cloud broker; better by environment'))
     .addOption(setting('--cloud-ca <file>', 'PEM file of the authority to trust with mqtts://'))
     .addOption(setting('--bridge-client-id <id>', "name of the bridge's session at the local broker"))
+    .addOption(
+      setting('--spool <folder>', 'keeps what is on its way on disk, so that a killed process loses nothing'),
+    )
     .parse(argv as string[], { from: 'user' });
   const options = program.opts<EdgePipelineOptions>();
   const { role, source, cloudUrl } = options;

@@ -17,6 +17,12 @@ export class UnfinishedIds {
     if (this.#published.size === 0) this.#wake?.();
   }
 
+  /** Waits for them no longer. */
+  forget(): void {
+    this.#published.clear();
+    this.#wake?.();
+  }
+
   /** Resolves when there are none. */
   async none(signal: AbortSignal): Promise<void> {
     if (this.#published.size === 0) return;
