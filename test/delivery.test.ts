@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Publisher } from 'edge-relay';
-import { startMosquitto } from 'edge-relay/testing';
+import { freePort, startMosquitto } from 'edge-relay/testing';
 import sharp from 'sharp';
 import { expect, it, onTestFinished } from 'vitest';
 import { describeWith } from '../packages/core/test/requirements';
@@ -154,5 +154,40 @@ describeWith('mosquitto', 'delivery', () => {
     second.child.kill('SIGTERM');
     expect(await second.ended, second.log).toBe(0);
     expect(second.log).toMatch(new RegExp(`stored ${COUNT}, duplicates 0, conflicts 0, rejected 0`));
+  });
+
+  it('with --spool, what a detector had seen while its broker was away survives that it is killed', async () => {
+    const port = await freePort();
+    const [photos, spool, store] = [await photoFolder(2), await temporaryFolder(), await temporaryFolder()];
+    const args = ['--role', 'detect', '--edge-url', `mqtt://127.0.0.1:${port}`, '--spool', spool];
+    const first = startApp('edge-pipeline', [...args, '--source', photos]);
+    await until(
+      () => first.log.includes('6 faces on disk'),
+      () => first.log,
+    );
+    first.child.kill('SIGKILL');
+    await first.ended;
+
+    const broker = await startMosquitto({ port });
+    const sink = startApp('cloud-sink', [
+      '--cloud-url',
+      broker.url,
+      '--store',
+      store,
+      '--topic',
+      'hw3facestx2',
+    ]);
+    onTestFinished(async () => {
+      sink.child.kill('SIGKILL');
+      await broker.close();
+    });
+    // Another source, of one photo: its three faces come on top of the six.
+    const second = startApp('edge-pipeline', [...args, '--source', await photoFolder(1)]);
+    expect(await second.ended, second.log).toBe(0);
+    expect(second.log).toMatch(/3 faces, 9 acknowledged/);
+    await until(
+      async () => (await filesIn(store)).length === 9,
+      () => sink.log,
+    );
   });
 });

@@ -62,6 +62,9 @@ export async function detect(
   try {
     await pipeline(camera, detector, selector, publisher, { signal });
     // What is on disk is safe: only who ends by himself waits until the broker has it.
+    const { spooled } = publisher.stats;
+    if (spooled > 0 && !app.isStopping)
+      log.info(`the source has ended; ${spooled} faces on disk wait for the broker`);
     while (!app.isStopping && publisher.stats.spooled > 0) await sleep(50, undefined, { signal });
   } finally {
     stopShowing?.();
