@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startMosquitto } from 'edge-relay/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { startAedes } from '../packages/core/test/brokers';
 import { describeWith } from '../packages/core/test/requirements';
 import { startApp, until } from './app-process';
 import { filesIn, photoFolder, temporaryFolder, VIDEO } from './materials';
@@ -88,6 +89,28 @@ describeWith('mosquitto', 'the apps when they are told to stop', () => {
     expect(await sink.ended, sink.log).toBe(0);
     for (const path of await filesIn(store))
       expect(path).toMatch(/^front-door\/dt=.*\/hour=.*\/front-door-.*\.png$/);
+  });
+
+  it('role both ends by itself when the last face of its source is forwarded, also over MQTT 3.1.1', async () => {
+    const [edge, cloud] = [await startAedes(), await startAedes()];
+    const store = await temporaryFolder();
+    const sink = startApp('cloud-sink', ['--cloud-url', cloud.url, '--store', store]);
+    onTestFinished(async () => {
+      sink.child.kill('SIGKILL');
+      await Promise.all([edge.close(), cloud.close()]);
+    });
+    await until(
+      () => sink.log.includes('listening'),
+      () => sink.log,
+    );
+    const urls = ['--edge-url', edge.url, '--cloud-url', cloud.url];
+    const app = startApp('edge-pipeline', [...urls, '--source', await photoFolder(2)]);
+    expect(await app.ended, app.log).toBe(0);
+    expect(app.log).toMatch(/bridge: 6 forwarded/);
+    await until(
+      async () => (await filesIn(store)).length === 6,
+      () => sink.log,
+    );
   });
 
   it('a second SIGTERM stops at once, with exit code 1 and nothing acknowledged that was not sent', async () => {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'eventemitter3';
 import { RelayError } from '../errors';
 import { foreignId } from '../identity';
-import type { Delivery } from '../message';
+import { type Delivery, propertyOf } from '../message';
 import { pipeline } from '../pipeline';
 import type { Spool } from '../spool/spool';
 import type { BrokerOptions } from './broker-options';
@@ -131,8 +131,10 @@ export class Bridge extends EventEmitter<BridgeEvents> {
     }
     const { payload, properties, contentType, expirySeconds, responseTopic, correlationData, payloadIsText } =
       delivery;
+    const id = propertyOf(delivery, 'id');
     return {
-      id: delivery.id,
+      // Without one it gets any: nobody looks at it, and the hash of each payload would cost more than all else.
+      ...(id !== undefined && { id }),
       topic,
       payload,
       properties,

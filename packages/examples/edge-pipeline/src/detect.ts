@@ -9,7 +9,7 @@ import type { EdgePipelineOptions } from './options';
 export async function detect(
   options: EdgePipelineOptions,
   app: App,
-  acknowledged: (id: string) => void,
+  onAcknowledged: () => void,
 ): Promise<void> {
   const { log, signal } = app;
   await using camera = new FrameSource(options.source!, {
@@ -50,9 +50,9 @@ export async function detect(
   publisher.on('waiting', ({ topic }) =>
     log.change('edge', `nobody subscribes to ${topic} yet; keeping the faces`),
   );
-  publisher.on('acknowledged', ({ id }) => {
+  publisher.on('acknowledged', () => {
     log.change('edge', flowing);
-    acknowledged(id);
+    onAcknowledged();
   });
   app.onStop(() => camera.close());
 

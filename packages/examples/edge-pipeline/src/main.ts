@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bridge } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
 import { makeBridge } from './bridge';
 import { detect } from './detect';
 import { type EdgePipelineOptions, parseOptions } from './options';
-import { UnfinishedIds } from './unfinished-ids';
 
 await runApp('edge-pipeline', (app) => run(parseOptions(process.argv.slice(2)), app));
 
@@ -15,16 +16,27 @@ async function run(options: EdgePipelineOptions, app: App): Promise<void> {
     app.log.info(`bridge: ${bridge.stats.forwarded} forwarded`);
     return;
   }
-  // Ends when the source does: after the bridge has forwarded the last face of ours.
-  const unfinished = new UnfinishedIds();
-  bridge.on('forwarded', ({ id }) => unfinished.forwarded(id));
-  app.onStop(() => unfinished.forget());
-  const running = bridge.run({ signal: app.signal });
-  const seeing = detect(options, app, (id) => unfinished.published(id)).then(async () => {
-    // Told to stop, it leaves them to the local broker, which delivers them to the bridge's next start.
-    if (!app.isStopping) await unfinished.none(app.signal);
-    await bridge.close();
+  // A broker of MQTT 3.1.1 throws away what nobody subscribes to and does not say so: the bridge comes first.
+  const isSubscribed = new Promise<void>((resolve) => {
+    bridge.on('online', ({ side }) => side === 'from' && resolve());
+    app.onStop(resolve);
   });
+  const running = bridge.run({ signal: app.signal });
+  const seeing = isSubscribed.then(() => see(options, app, bridge));
   await Promise.all([seeing, running]);
   app.log.info(`bridge: ${bridge.stats.forwarded} forwarded`);
+}
+
+/** Ends when the source does, after the last face has been forwarded. */
+async function see(options: EdgePipelineOptions, app: App, bridge: Bridge): Promise<void> {
+  let acknowledged = 0;
+  if (!app.isStopping) {
+    await detect(options, app, () => {
+      acknowledged += 1;
+    });
+  }
+  // Told to stop, it leaves the rest to the local broker, which delivers it to the bridge's next start.
+  const isForwarded = () => bridge.stats.forwarded >= acknowledged && bridge.stats.outstanding === 0;
+  while (!app.isStopping && !isForwarded()) await sleep(50, undefined, { signal: app.signal });
+  await bridge.close();
 }

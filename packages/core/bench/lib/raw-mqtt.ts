@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import mqttPacket, { type IPublishPacket, type Packet } from 'mqtt-packet';
+
+/** MQTT 3.1.1 with nothing around it, so that the load takes little of the processor that is measured. */
+export class RawClient {
+  readonly #socket: Socket;
+  #handle: (packet: Packet) => void = () => {};
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    const parser = mqttPacket.parser({ protocolVersion: 4 });
+    parser.on('packet', (packet) => this.#handle(packet));
+    socket.on('data', (data) => parser.parse(data));
+  }
+
+  static async connect(port: number, clientId: string): Promise<RawClient> {
+    const socket = connect(port, '127.0.0.1').setNoDelay(true);
+    await once(socket, 'connect');
+    const client = new RawClient(socket);
+    const accepted = client.#next('connack');
+    client.#send({
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: 4,
+      clean: true,
+      clientId,
+      keepalive: 0,
+    });
+    await accepted;
+    return client;
+  }
+
+  /** Publishes with QoS 1, so many in flight at once; each payload begins with the time of its sending. */
+  async publishAll(topic: string, count: number, bytes: number, window: number): Promise<void> {
+    let sent = 0;
+    let acknowledged = 0;
+    const payload = Buffer.alloc(bytes, 7);
+    const sendOne = () => {
+      sent += 1;
+      payload.writeDoubleLE(Date.now() + (performance.now() % 1));
+      this.#send({
+        cmd: 'publish',
+        topic,
+        payload,
+        qos: 1,
+        dup: false,
+        retain: false,
+        messageId: (sent % 65_000) + 1,
+      });
+    };
+    await new Promise<void>((resolve) => {
+      this.#handle = ({ cmd }) => {
+        if (cmd !== 'puback') return;
+        acknowledged += 1;
+        if (sent < count) sendOne();
+        if (acknowledged === count) resolve();
+      };
+      while (sent < Math.min(window, count)) sendOne();
+    });
+  }
+
+  /** Subscribes with QoS 1 and acknowledges at once. */
+  async subscribe(topic: string, onMessage: (payload: Buffer) => void): Promise<void> {
+    const granted = this.#next('suback');
+    this.#send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic, qos: 1 }] });
+    await granted;
+    this.#handle = (packet) => {
+      if (packet.cmd !== 'publish') return;
+      const { messageId, payload } = packet as IPublishPacket;
+      this.#send({ cmd: 'puback', messageId: messageId! });
+      onMessage(payload as Buffer);
+    };
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #send(packet: Packet): void {
+    mqttPacket.writeToStream(packet, this.#socket, { protocolVersion: 4 });
+  }
+
+  #next(cmd: Packet['cmd']): Promise<void> {
+    return new Promise((resolve) => {
+      this.#handle = (packet) => {
+        if (packet.cmd === cmd) resolve();
+      };
+    });
+  }
+}

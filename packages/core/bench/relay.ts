@@ -1,0 +1,167 @@
+/** Messages a second from broker to broker: our Bridge with its spools beside Mosquitto's own bridge and a paho forwarder. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Bridge } from 'edge-relay';
+import { freePort, type Mosquitto, startMosquitto } from 'edge-relay/testing';
+import { RawClient } from './lib/raw-mqtt';
+
+const self = fileURLToPath(import.meta.url);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    messages: { type: 'string', default: '20000' },
+    bytes: { type: 'string', default: '20000' },
+    /** `max_inflight_messages` of both brokers; stock is 20. */
+    window: { type: 'string', default: '2000' },
+    /** A folder for CPU profiles of our processes. */
+    profile: { type: 'string' },
+  },
+});
+process.setMaxListeners(30);
+const [messages, bytes, window] = [Number(values.messages), Number(values.bytes), Number(values.window)];
+
+interface Outcome {
+  readonly messagesPerSecond: number;
+  readonly p50Milliseconds: number;
+  readonly p99Milliseconds: number;
+  /** Processor time of the forwarding process; Mosquitto's bridge lives inside the broker. */
+  readonly processorMicrosecondsPerMessage?: number;
+}
+
+/** How to start what forwards `edge` at one broker to `cloud` at the other; resolves when it is ready. */
+type Forwarder = (near: Mosquitto, far: Mosquitto, folder: string) => Promise<ChildProcess | undefined>;
+
+const forwarders: Record<string, Forwarder> = {
+  'edge-relay, spool on disk': (near, far, folder) =>
+    startRole('bridge', near.port, far.port, join(folder, 'spool')),
+  'edge-relay, in memory': (near, far) => startRole('bridge', near.port, far.port, ''),
+  'mosquitto bridge': async () => undefined,
+};
+if (spawnSync('/usr/bin/python3', ['-c', 'import paho.mqtt']).status === 0) {
+  const script = fileURLToPath(new URL('../../../bench/lib/paho-forwarder.py', import.meta.url));
+  forwarders['paho forwarder'] = (near, far) => startReady('/usr/bin/python3', [script, near.port, far.port]);
+}
+
+const [role, ...args] = positionals;
+if (role === 'bridge') await runBridge(Number(args[0]), Number(args[1]), args[2] ?? '');
+else if (role === 'load') await runLoad(Number(args[0]));
+else if (role === 'drain') await runDrain(Number(args[0]));
+else await compare();
+
+async function compare(): Promise<void> {
+  const outcomes: Record<string, Outcome> = {};
+  for (const [name, forwarder] of Object.entries(forwarders)) {
+    outcomes[name] = await measure(name, forwarder);
+    console.log(
+      JSON.stringify({ benchmark: 'relay', forwarder: name, messages, bytes, window, ...outcomes[name] }),
+    );
+  }
+  const peer = outcomes['mosquitto bridge']!.messagesPerSecond;
+  for (const [name, { messagesPerSecond }] of Object.entries(outcomes)) {
+    const ratio = Math.round((messagesPerSecond / peer) * 100) / 100;
+    if (name !== 'mosquitto bridge')
+      console.log(JSON.stringify({ benchmark: 'relay', forwarder: name, timesMosquitto: ratio }));
+  }
+}
+
+async function measure(name: string, forwarder: Forwarder): Promise<Outcome> {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-relay-bench-'));
+  const config = `max_inflight_messages ${window}\nmax_queued_messages 0\nlog_type none`;
+  const farPort = await freePort();
+  const far = await startMosquitto({ port: farPort, config });
+  const bridge =
+    name === 'mosquitto bridge'
+      ? `\nconnection cloud\naddress 127.0.0.1:${farPort}\ntopic "" out 1 edge cloud\ncleansession false\nrestart_timeout 1`
+      : '';
+  const near = await startMosquitto({ config: config + bridge });
+  const drain = await startRole('drain', farPort);
+  const forwarding = await forwarder(near, far, folder);
+  try {
+    // Mosquitto's own bridge says nothing when it is up.
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const before = forwarding && processorSecondsOf(forwarding.pid!);
+    const load = await startRole('load', near.port);
+    const [line] = await once(createInterface(drain.stdout!), 'line');
+    const after = forwarding && processorSecondsOf(forwarding.pid!);
+    load.kill();
+    const processor = before !== undefined &&
+      after !== undefined && {
+        processorMicrosecondsPerMessage: Math.round(((after - before) / messages) * 1e6),
+      };
+    return { ...JSON.parse(line), ...processor };
+  } finally {
+    for (const child of [drain, forwarding]) child?.kill('SIGTERM');
+    await Promise.all([near.close(), far.close()]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function runBridge(nearPort: number, farPort: number, spool: string): Promise<void> {
+  const bridge = new Bridge({
+    from: { url: `mqtt://127.0.0.1:${nearPort}`, windowMessages: 2_000, windowBytes: 64 * 1024 * 1024 },
+    to: { url: `mqtt://127.0.0.1:${farPort}`, windowMessages: 2_000, windowBytes: 64 * 1024 * 1024 },
+    topics: [{ from: 'edge', to: 'cloud' }],
+    ...(spool && { spool }),
+  });
+  bridge.on('online', ({ side }) => side === 'from' && console.log('ready'));
+  process.once('SIGTERM', () => process.exit());
+  await bridge.run();
+}
+
+async function runLoad(port: number): Promise<void> {
+  const client = await RawClient.connect(port, 'load');
+  console.log('ready');
+  await client.publishAll('edge', messages, bytes, 500);
+}
+
+async function runDrain(port: number): Promise<void> {
+  const client = await RawClient.connect(port, 'drain');
+  const latencies: number[] = [];
+  let startedAt = 0;
+  await new Promise<void>((resolve) => {
+    void client
+      .subscribe('cloud', (payload) => {
+        if (latencies.length === 0) startedAt = performance.now();
+        latencies.push(Date.now() - payload.readDoubleLE());
+        if (latencies.length === messages) resolve();
+      })
+      .then(() => console.log('ready'));
+  });
+  const seconds = (performance.now() - startedAt) / 1000;
+  latencies.sort((a, b) => a - b);
+  const at = (share: number) => Math.round(latencies[Math.ceil(latencies.length * share) - 1]!);
+  const messagesPerSecond = Math.round(messages / seconds);
+  console.log(JSON.stringify({ messagesPerSecond, p50Milliseconds: at(0.5), p99Milliseconds: at(0.99) }));
+}
+
+function startRole(name: string, ...rest: (string | number)[]): Promise<ChildProcess> {
+  const options = Object.entries(values).map(([option, value]) => `--${option}=${value}`);
+  return startReady(process.execPath, [
+    ...(values.profile ? ['--cpu-prof', `--cpu-prof-dir=${values.profile}`] : []),
+    self,
+    ...options,
+    name,
+    ...rest,
+  ]);
+}
+
+/** Starts a program that prints `ready`. */
+async function startReady(program: string, rest: readonly (string | number)[]): Promise<ChildProcess> {
+  const child = spawn(program, rest.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
+  process.once('exit', () => child.kill('SIGKILL'));
+  await once(child.stdout!, 'data');
+  return child;
+}
+
+/** utime and stime, fields 14 and 15 of /proc/[pid]/stat (proc(5)), in ticks of 10 ms. */
+function processorSecondsOf(pid: number): number | undefined {
+  const text = spawnSync('cat', [`/proc/${pid}/stat`], { encoding: 'utf8' }).stdout;
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return text === '' ? undefined : (Number(fields[11]) + Number(fields[12])) / 100;
+}
