@@ -20,6 +20,7 @@ describe('the command line of the apps', () => {
     ['cloud-sink', ['--concurrency', '0'], "'0'"],
     ['cloud-sink', ['--cloud-url', 'http://localhost'], '"http://localhost"'],
     ['cloud-sink', ['--topic', 'a/#/b'], '"a/#/b"'],
+    ['cloud-sink', ['--ca', '/no/such.pem'], '/no/such.pem'],
     ['cloud-sink', ['surplus'], 'too many arguments'],
   ] as const)('%s %j is wrong: exit code 2, and it says what', async (app, args, says) => {
     const started = startApp(app, args);

@@ -111,6 +111,14 @@ describeWith('mosquitto', 'Bridge between two Mosquittos', () => {
     await reader.close();
   });
 
+  it('says at once that the far broker refuses it, before any message has come', async () => {
+    const strict = await startMosquitto({ config: 'allow_anonymous false' });
+    const bridge = new Bridge({ from: { url: near.url }, to: { url: strict.url }, topics: routes });
+    await expect(bridge.run()).rejects.toMatchObject({ code: 'BROKER_REFUSED', stage: 'bridge (to)' });
+    await bridge.close();
+    await strict.close();
+  });
+
   it('with the far broker away closes cleanly, and the next one delivers what the near broker kept', async () => {
     const farPort = await freePort();
     const options = {

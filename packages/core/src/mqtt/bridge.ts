@@ -96,8 +96,12 @@ export class Bridge extends EventEmitter<BridgeEvents> {
    */
   run(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#running) throw new TypeError(`${this.name}: it is running already.`);
+    // A far broker that refuses us is known at once, not only with the first message.
+    const failed = new AbortController();
+    this.#publisher.once('failed', ({ error }) => failed.abort(error));
+    const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
     const rename = { name: this.name, transform: (delivery: Delivery) => [this.#rename(delivery)] };
-    this.#running = pipeline(this.#subscriber, rename, this.#publisher, options).catch((error) => {
+    this.#running = pipeline(this.#subscriber, rename, this.#publisher, { signal }).catch((error) => {
       // Closed before the far broker took everything: the near broker still has the rest.
       if (!(this.#closing && error instanceof RelayError && error.code === 'CLOSED')) throw error;
     });

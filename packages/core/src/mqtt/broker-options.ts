@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-
 /** How to reach a broker. */
 export interface BrokerOptions {
   /** `mqtt://host[:port]`, `mqtts://…`, `ws://…` or `wss://…`. Default port 1883, or 8883 with TLS. */
@@ -60,9 +58,4 @@ export function withoutPassword(url: string): string {
   const parsed = new URL(url);
   if (parsed.password) parsed.password = '***';
   return parsed.href.replace(/\/$/, '');
-}
-
-/** Reads a PEM file for `ca`, `cert` or `key`. */
-export function readPem(path: string): string {
-  return readFileSync(path, 'utf8');
 }

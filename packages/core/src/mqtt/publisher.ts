@@ -48,6 +48,8 @@ export interface PublisherEvents {
   online: [{ readonly url: string; readonly protocolVersion: 4 | 5 }];
   /** Not connected; the next attempt comes by itself. */
   offline: [{ readonly error: RelayError; readonly retryInMs: number }];
+  /** The broker refuses us for good, or the spool cannot be read: every publish fails with this error. */
+  failed: [{ readonly error: RelayError }];
   /** The broker has taken a message over. */
   acknowledged: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
   /** Nobody subscribes to this topic, or the broker is short of room: its messages wait. */
@@ -289,6 +291,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   #fail(error: RelayError): void {
     this.#failure = error;
     this.#settleAll(error);
+    this.emit('failed', { error });
   }
 
   /** Sends what fits into the window, in order; called whenever that may have changed. */

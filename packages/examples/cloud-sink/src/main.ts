@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { pipeline, Sink, Subscriber } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
 import { type CloudSinkOptions, parseOptions } from './options';
@@ -23,7 +22,7 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     clientId: options.clientId,
     username: options.username,
     password: options.password,
-    ca: options.ca && readFileSync(options.ca, 'utf8'),
+    ca: options.ca,
     // More than the sink stores at once, so that it never waits for the network.
     windowMessages: Math.max(100, options.concurrency * 4),
   });

@@ -1,4 +1,4 @@
-import { command, setting, whole } from 'edge-relay-command-line';
+import { command, setting, textFile, whole } from 'edge-relay-command-line';
 
 export interface CloudSinkOptions {
   readonly cloudUrl: string;
@@ -6,6 +6,7 @@ export interface CloudSinkOptions {
   readonly clientId: string;
   readonly username?: string;
   readonly password?: string;
+  /** PEM text. */
   readonly ca?: string;
   readonly store: string;
   readonly s3Endpoint?: string;
@@ -38,7 +39,9 @@ export function parseOptions(argv: readonly string[]): CloudSinkOptions {
     )
     .addOption(setting('--username <name>', 'user at the broker'))
     .addOption(setting('--password <password>', 'password at the broker; better by environment'))
-    .addOption(setting('--ca <file>', 'PEM file of the authority to trust with mqtts://'))
+    .addOption(
+      setting('--ca <file>', 'PEM file of the authority to trust with mqtts://', { parse: textFile }),
+    )
     .addOption(setting('--store <location>', 'a folder, or s3://bucket/prefix', { default: './faces' }))
     .addOption(setting('--s3-endpoint <url>', 'address of the S3-compatible service; AWS without it'))
     .addOption(setting('--s3-region <region>', 'region of the bucket'))

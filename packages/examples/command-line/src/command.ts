@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 export type { Command };
@@ -48,4 +49,13 @@ export function whole(minimum: number, { fraction = false } = {}): (text: string
     }
     throw new InvalidArgumentError(`It must be a ${fraction ? '' : 'whole '}number of at least ${minimum}.`);
   };
+}
+
+/** Takes the path of a file; the option's value is the text in it. */
+export function textFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new InvalidArgumentError(`It must be a file that can be read (${(error as Error).message}).`);
+  }
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bridge } from 'edge-relay';
 import type { App } from 'edge-relay-command-line';
@@ -12,13 +11,13 @@ export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
       clientId: options.bridgeClientId,
       username: options.edgeUsername,
       password: options.edgePassword,
-      ca: options.edgeCa && readFileSync(options.edgeCa, 'utf8'),
+      ca: options.edgeCa,
     },
     to: {
       url: options.cloudUrl!,
       username: options.cloudUsername,
       password: options.cloudPassword,
-      ca: options.cloudCa && readFileSync(options.cloudCa, 'utf8'),
+      ca: options.cloudCa,
     },
     topics: [{ from: options.edgeTopic, to: options.cloudTopic }],
     spool: options.spool && join(options.spool, 'bridge'),

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaceDetector, FaceSelector, FrameSource, Publisher, pipeline } from 'edge-relay';
@@ -36,7 +35,7 @@ export async function detect(
     topic: options.edgeTopic,
     username: options.edgeUsername,
     password: options.edgePassword,
-    ca: options.edgeCa && readFileSync(options.edgeCa, 'utf8'),
+    ca: options.edgeCa,
     spool: options.spool && join(options.spool, 'detect'),
   });
   camera.on('open', ({ width, height }) => log.info(`${camera.camera}: ${width} x ${height} pixels`));
@@ -54,13 +53,17 @@ export async function detect(
     log.change('edge', flowing);
     onAcknowledged();
   });
+  const refused = new AbortController();
+  publisher.on('failed', ({ error }) => refused.abort(error));
   app.onStop(() => camera.close());
 
   const { frames } = await camera.describe();
   const stopShowing =
     frames === undefined || options.loop ? undefined : showProgress(camera, publisher, frames);
   try {
-    await pipeline(camera, detector, selector, publisher, { signal });
+    await pipeline(camera, detector, selector, publisher, {
+      signal: AbortSignal.any([signal, refused.signal]),
+    });
     // What is on disk is safe: only who ends by himself waits until the broker has it.
     const { spooled } = publisher.stats;
     if (spooled > 0 && !app.isStopping)

@@ -1,4 +1,4 @@
-import { command, InvalidArgumentError, setting, whole } from 'edge-relay-command-line';
+import { command, InvalidArgumentError, setting, textFile, whole } from 'edge-relay-command-line';
 
 export interface EdgePipelineOptions {
   readonly role: 'detect' | 'bridge' | 'both';
@@ -23,11 +23,13 @@ export interface EdgePipelineOptions {
   readonly edgeTopic: string;
   readonly edgeUsername?: string;
   readonly edgePassword?: string;
+  /** PEM text. */
   readonly edgeCa?: string;
   readonly cloudUrl?: string;
   readonly cloudTopic: string;
   readonly cloudUsername?: string;
   readonly cloudPassword?: string;
+  /** PEM text. */
   readonly cloudCa?: string;
   readonly bridgeClientId?: string;
   readonly spool?: string;
@@ -111,12 +113,16 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     .addOption(setting('--edge-topic <topic>', 'topic at the local broker', { default: 'hw3facestx2' }))
     .addOption(setting('--edge-username <name>', 'user at the local broker'))
     .addOption(setting('--edge-password <password>', 'password at the local broker; better by environment'))
-    .addOption(setting('--edge-ca <file>', 'PEM file of the authority to trust with mqtts://'))
+    .addOption(
+      setting('--edge-ca <file>', 'PEM file of the authority to trust with mqtts://', { parse: textFile }),
+    )
     .addOption(setting('--cloud-url <url>', 'the cloud broker (bridge, both)'))
     .addOption(setting('--cloud-topic <topic>', 'topic at the cloud broker', { default: 'hw3faces' }))
     .addOption(setting('--cloud-username <name>', 'user at the cloud broker'))
     .addOption(setting('--cloud-password <password>', 'password at the cloud broker; better by environment'))
-    .addOption(setting('--cloud-ca <file>', 'PEM file of the authority to trust with mqtts://'))
+    .addOption(
+      setting('--cloud-ca <file>', 'PEM file of the authority to trust with mqtts://', { parse: textFile }),
+    )
     .addOption(setting('--bridge-client-id <id>', "name of the bridge's session at the local broker"))
     .addOption(
       setting('--spool <folder>', 'keeps what is on its way on disk, so that a killed process loses nothing'),
