@@ -10,10 +10,14 @@ export async function statInput(path: string, stage: string): Promise<Stats> {
     return await stat(path);
   } catch (error) {
     if (isMissing(error)) {
-      throw new RelayError(
-        `There is no ${path} (looked for as ${resolve(path)}). Check the path and the working directory.`,
-        { code: 'SOURCE_NOT_FOUND', stage, cause: error },
-      );
+      const absolute = resolve(path);
+      const where =
+        absolute === path ? 'Check the path' : `Looked for as ${absolute}: check the working directory`;
+      throw new RelayError(`There is no ${path}. ${where}.`, {
+        code: 'SOURCE_NOT_FOUND',
+        stage,
+        cause: error,
+      });
     }
     throw new RelayError(`${path} cannot be read (${messageOf(error)}). Check its permissions.`, {
       code: 'SOURCE_FAILED',

@@ -70,6 +70,7 @@ beforeAll(async () => {
   const transport = await readFile(file('plain.ts'));
   await writeFile(file('twice.ts'), Buffer.concat([transport, transport]));
   await copyFile(shipped('tracking', 'package.json'), file('text.mp4'));
+  await writeFile(file('empty.mp4'), '');
 });
 
 function suite(ffmpegPath: string) {
@@ -197,6 +198,7 @@ function suite(ffmpegPath: string) {
     for (const [path, code, message] of [
       [await cut('late.mp4'), 'SOURCE_FAILED', /moov atom not found/],
       [file('text.mp4'), 'SOURCE_FAILED', /not a video/],
+      [file('empty.mp4'), 'SOURCE_FAILED', /empty \(0 bytes\)/],
       [file('gone.mp4'), 'SOURCE_NOT_FOUND', /gone\.mp4/],
     ] as const) {
       const { frames, error } = await read(open(path));

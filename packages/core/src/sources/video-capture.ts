@@ -128,7 +128,8 @@ export class VideoCapture implements Capture {
   }
 
   async #open(): Promise<Opened> {
-    const { mtimeMs } = await statInput(this.#path, this.#stage);
+    const { mtimeMs, size } = await statInput(this.#path, this.#stage);
+    if (size === 0) throw this.#failure('is empty (0 bytes)', []);
     const program = await findFfmpeg(this.#stage, this.#options.ffmpegPath);
     const lines: string[] = [];
     const ffmpeg = new FfmpegProcess(
