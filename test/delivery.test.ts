@@ -18,21 +18,13 @@ describeWith('mosquitto', 'delivery', () => {
   it('a stock client sees a valid picture on the topic', async () => {
     const broker = await startMosquitto();
     onTestFinished(() => broker.close());
-    const client = spawn('mosquitto_sub', [
-      '-p',
-      String(broker.port),
-      '-t',
-      'hw3facestx2',
-      '-q',
-      '1',
-      '-C',
-      '1',
-      '-N',
-    ]);
+    const port = String(broker.port);
+    const client = spawn('mosquitto_sub', ['-p', port, '-t', 'hw3faces', '-q', '1', '-C', '1', '-N']);
     const chunks: Buffer[] = [];
     client.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     const photos = await photoFolder(1);
-    const app = startApp('edge-pipeline', ['--role', 'detect', '--source', photos, '--edge-url', broker.url]);
+    const urls = ['--edge-url', broker.url, '--cloud-url', broker.url];
+    const app = startApp('edge-pipeline', ['--source', photos, ...urls]);
     // Once the client has gone, nobody is there for the other faces, and the app keeps them: end it.
     onTestFinished(() => void app.child.kill('SIGKILL'));
     await once(client, 'close');

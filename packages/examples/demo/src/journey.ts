@@ -58,8 +58,8 @@ export async function journey({ source, store, progress, signal, onStop }: Journ
     await Promise.all([sinkOnline, bridgeOnline]);
     const showing = setInterval(() => {
       const { captured } = camera.stats;
-      const tally = `${sink.stats.stored} of ${publisher.stats.published} faces stored`;
-      progress.show(() => `  ${bar(captured, frames)}  frame ${captured}, ${tally}`);
+      const { stored } = sink.stats;
+      progress.show(() => `  ${bar(captured, frames)}  ${captured} frames, ${stored} faces stored`);
     }, 100);
     try {
       await pipeline(camera, detector, selector, publisher, { signal });

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { command, Progress, runApp, setting } from 'edge-relay-command-line';
 import { journey } from './journey';
 import { format } from './summary';
@@ -29,7 +29,7 @@ await runApp('demo', async ({ signal, onStop }) => {
     .parse()
     .opts<DemoOptions>();
   process.stdout.write(
-    `\n  edge-relay demo\n\n  ${options.source}\n    -> detector -> edge broker -> bridge -> cloud broker -> store\n\n`,
+    `\n  edge-relay demo\n\n  ${relative('.', options.source) || '.'}\n    -> detector -> edge broker -> bridge -> cloud broker -> store\n\n`,
   );
   const summary = await journey({ ...options, progress: new Progress(), signal, onStop });
   process.stdout.write(format(summary));
