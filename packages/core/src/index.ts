@@ -15,12 +15,8 @@ export { merge } from './merge';
 export type { Delivery, Message, Properties } from './message';
 export { Bridge, type BridgeEvents, type BridgeOptions } from './mqtt/bridge';
 export type { BrokerOptions } from './mqtt/broker-options';
-export {
-  type OutgoingMessage,
-  Publisher,
-  type PublisherEvents,
-  type PublisherOptions,
-} from './mqtt/publisher';
+export { Publisher } from './mqtt/publisher';
+export type { OutgoingMessage, PublisherEvents, PublisherOptions } from './mqtt/publisher-options';
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';

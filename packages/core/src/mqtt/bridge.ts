@@ -5,7 +5,8 @@ import { type Delivery, propertyOf } from '../message';
 import { pipeline } from '../pipeline';
 import type { Spool } from '../spool/spool';
 import type { BrokerOptions } from './broker-options';
-import { type OutgoingMessage, Publisher, type PublisherOptions } from './publisher';
+import { Publisher } from './publisher';
+import type { OutgoingMessage, PublisherOptions } from './publisher-options';
 import { Subscriber, type SubscriberOptions } from './subscriber';
 import { TopicMap, type TopicRoute } from './topic-map';
 

@@ -4,8 +4,8 @@ import type { Link } from './link';
 import { toPublishPacket } from './packets';
 
 export interface InFlightWindowOptions {
-  readonly messages: number;
-  readonly bytes: number;
+  readonly windowMessages: number;
+  readonly windowBytes: number;
   readonly acknowledgeTimeoutMs: number;
 }
 
@@ -33,13 +33,13 @@ export class InFlightWindow {
 
   /** How many more messages may be sent. */
   get room(): number {
-    const limit = Math.min(this.#options.messages, this.#link?.limits.receiveMaximum ?? 0);
+    const limit = Math.min(this.#options.windowMessages, this.#link?.limits.receiveMaximum ?? 0);
     return Math.max(0, limit - this.#entries.size);
   }
 
   /** A message larger than the whole window still goes, alone. */
   hasRoomFor(bytes: number): boolean {
-    return this.room > 0 && (this.#entries.size === 0 || this.#bytes + bytes <= this.#options.bytes);
+    return this.room > 0 && (this.#entries.size === 0 || this.#bytes + bytes <= this.#options.windowBytes);
   }
 
   open(link: Link): void {

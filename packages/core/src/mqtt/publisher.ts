@@ -1,77 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
+import type { IPubackPacket } from 'mqtt-packet';
 import { RelayError } from '../errors';
 import { type Message, type Properties, propertyOf } from '../message';
 import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
 import type { Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
 import type { StageContext, Writer } from '../stage';
-import { assertBroker, type BrokerOptions, withoutPassword } from './broker-options';
+import { withoutPassword } from './broker-options';
 import { Connection } from './connection';
-import { InFlightWindow } from './in-flight-window';
-import type { Link } from './link';
+import {
+  type OutgoingMessage,
+  type PublisherEvents,
+  type PublisherOptions,
+  type PublisherSettings,
+  publisherSettings,
+} from './publisher-options';
+import { Sender } from './sender';
 import { assertTopicName } from './topic';
-import { WaitingTopics } from './waiting-topics';
-
-export interface PublisherOptions extends BrokerOptions {
-  /** Where messages go that name no topic themselves. */
-  readonly topic?: string | undefined;
-  /**
-   * Where messages wait for the broker's acknowledgement: the path of a folder (a LmdbSpool there, which
-   * keeps them through a killed process), or a spool of your own. @default new MemorySpool()
-   */
-  readonly spool?: string | Spool | undefined;
-  /** Messages sent and not yet acknowledged, at the most; never more than the broker allows. @default 128 */
-  readonly windowMessages?: number | undefined;
-  /** Their payloads together, in bytes, at the most (a single larger one still goes). @default 16 MiB */
-  readonly windowBytes?: number | undefined;
-  /** Milliseconds without any acknowledgement after which the connection counts as stuck. @default 20,000 */
-  readonly acknowledgeTimeoutMs?: number | undefined;
-  /**
-   * What to do when the broker says that nobody subscribes to the topic (MQTT 5 reason code 0x10), which
-   * means that it has thrown the message away: `keep` it and send it again, or `accept` that. @default 'keep'
-   */
-  readonly whenNoSubscriber?: 'keep' | 'accept' | undefined;
-  /** Milliseconds that `close()` waits for acknowledgements of what is already sent. @default 5,000 */
-  readonly closeTimeoutMs?: number | undefined;
-  /** The name in errors and events. @default 'publisher' */
-  readonly name?: string | undefined;
-}
-
-/** A message to publish: a payload, and what goes with it. */
-export interface OutgoingMessage extends Omit<Partial<Message>, 'payload'> {
-  readonly payload: Uint8Array | string;
-}
-
-export interface PublisherEvents {
-  /** Connected; messages flow. */
-  online: [{ readonly url: string; readonly protocolVersion: 4 | 5 }];
-  /** Not connected; the next attempt comes by itself. */
-  offline: [{ readonly error: RelayError; readonly retryInMs: number }];
-  /** The broker refuses us for good, or the spool cannot be read: every publish fails with this error. */
-  failed: [{ readonly error: RelayError }];
-  /** The broker has taken a message over. */
-  acknowledged: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
-  /** Nobody subscribes to this topic, or the broker is short of room: its messages wait. */
-  waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
-  /** A message left without having been sent; see the spool's policy. */
-  drop: [{ readonly message: Message; readonly reason: 'full' | 'expired' }];
-}
 
 interface Waiter {
   resolve(): void;
   reject(error: unknown): void;
 }
-
-/** No matching subscribers (MQTT 5 section 3.4.2.1). */
-const NO_SUBSCRIBER = 0x10;
-/** PUBACK codes that no waiting cures: not authorised, topic name invalid, payload format invalid, too large. */
-const PERMANENT_REFUSALS = new Map([
-  [0x87, 'not authorised'],
-  [0x90, 'topic name invalid'],
-  [0x95, 'packet too large'],
-  [0x99, 'payload format invalid'],
-]);
 
 /**
  * Sends messages to a broker with QoS 1 until the broker has acknowledged each of them, through lost
@@ -89,68 +40,48 @@ const PERMANENT_REFUSALS = new Map([
 export class Publisher extends EventEmitter<PublisherEvents> implements Writer<OutgoingMessage> {
   readonly name: string;
   readonly concurrency: number;
-  readonly #topic: string | undefined;
-  readonly #url: string;
+  readonly #settings: PublisherSettings;
   readonly #spool: Spool;
   readonly #connection: Connection;
-  readonly #window: InFlightWindow;
-  readonly #topics: WaitingTopics;
-  readonly #whenNoSubscriber: 'keep' | 'accept';
-  readonly #closeTimeoutMs: number;
+  readonly #sender: Sender;
   /** Who waits for the acknowledgement of a message; empty with a durable spool. */
   readonly #waiters = new Map<Message, Waiter>();
   readonly #idle = new Set<() => void>();
-  readonly #counts = { published: 0, acknowledged: 0, resent: 0, dropped: 0, refused: 0, bytes: 0 };
+  readonly #counts = { published: 0, acknowledged: 0, dropped: 0, refused: 0, bytes: 0 };
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #failure: RelayError | undefined;
-  #link: Link | undefined;
-  /** The position up to which messages have been handed to the current link. */
-  #sentTo = 0;
-  /** The highest position ever sent on any link. */
-  #everSentTo = 0;
-  #pumping = false;
-  #pumpAgain = false;
 
   constructor(options: PublisherOptions) {
     super();
-    const {
-      topic,
-      windowMessages = 128,
-      windowBytes = 16 * 1024 * 1024,
-      whenNoSubscriber = 'keep',
-    } = options;
-    const { acknowledgeTimeoutMs = 20_000, closeTimeoutMs = 5_000 } = options;
-    this.name = options.name ?? 'publisher';
-    assertBroker(options, this.name);
-    if (topic !== undefined) assertTopicName(topic, this.name);
-    for (const [name, value] of Object.entries({ windowMessages, windowBytes, acknowledgeTimeoutMs })) {
-      if (!(Number.isInteger(value) && value > 0)) {
-        throw new TypeError(`${this.name}: ${name} must be a whole number above 0, not ${value}.`);
-      }
-    }
-    if (whenNoSubscriber !== 'keep' && whenNoSubscriber !== 'accept') {
-      throw new TypeError(`${this.name}: whenNoSubscriber must be keep or accept, not ${whenNoSubscriber}.`);
-    }
+    this.#settings = publisherSettings(options);
+    const { name, windowMessages } = this.#settings;
+    this.name = name;
     this.concurrency = windowMessages;
-    this.#topic = topic;
-    this.#url = withoutPassword(options.url);
     this.#spool = spoolFor(options.spool);
     this.#spool.onDrop((drop) => this.#dropped(drop));
-    this.#whenNoSubscriber = whenNoSubscriber;
-    this.#closeTimeoutMs = closeTimeoutMs;
-    this.#window = new InFlightWindow({ messages: windowMessages, bytes: windowBytes, acknowledgeTimeoutMs });
-    this.#topics = new WaitingTopics(() => this.#pump());
-    const clientId = options.clientId ?? `edge-relay-${this.name.slice(0, 24)}-${randomUUID().slice(0, 8)}`;
+    const url = withoutPassword(options.url);
+    this.#sender = new Sender(this.#spool, this.#settings, {
+      url,
+      acknowledged: (entry) => this.#acknowledged(entry),
+      refused: (entry, error) => this.#refused(entry, error),
+      waiting: (news) => this.emit('waiting', news),
+      failed: (error) => this.#fail(error),
+    });
+    const clientId = options.clientId ?? `edge-relay-${name.slice(0, 24)}-${randomUUID().slice(0, 8)}`;
     this.#connection = new Connection(options, {
-      stage: this.name,
+      stage: name,
       session: { clean: true, clientId },
       attach: (client) =>
-        client.on('packetreceive', (packet) => {
-          if (packet.cmd === 'puback') this.#acknowledged(packet.messageId ?? 0, packet.reasonCode ?? 0);
+        client.on('packetreceive', ({ cmd, messageId, ...packet }) => {
+          if (cmd === 'puback')
+            this.#sender.acknowledge(messageId ?? 0, (packet as IPubackPacket).reasonCode ?? 0);
         }),
-      up: (link) => this.#up(link),
-      down: () => this.#down(),
+      up: (link) => {
+        this.#sender.up(link);
+        this.emit('online', { url, protocolVersion: link.protocolVersion });
+      },
+      down: () => this.#sender.down(),
       retrying: ({ error, inMs }) => this.emit('offline', { error, retryInMs: inMs }),
       failed: (error) => this.#fail(error),
     });
@@ -162,8 +93,9 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       ...this.#counts,
       spooled: this.#spool.messages,
       spooledBytes: this.#spool.bytes,
-      inFlight: this.#window.messages,
-      online: this.#link !== undefined,
+      resent: this.#sender.resent,
+      inFlight: this.#sender.inFlight,
+      online: this.#sender.isOnline,
     };
   }
 
@@ -182,7 +114,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     const complete = this.#complete(message);
     await this.open();
     this.#assertUsable();
-    this.#assertFits(complete, this.#link);
+    this.#sender.assertFits(complete);
     const acknowledged = this.#spool.durable ? undefined : this.#acknowledgement(complete);
     try {
       const entry = await this.#spool.append(complete, options.signal);
@@ -192,7 +124,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       throw error;
     }
     this.#counts.published += 1;
-    this.#pump();
+    this.#sender.pump();
     await acknowledged;
   }
 
@@ -225,8 +157,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   async #close(): Promise<void> {
     if (!this.#opening) return;
     await this.#opening.catch(() => {});
-    this.#topics.clear();
-    await this.#window.emptied(this.#closeTimeoutMs);
+    await this.#sender.stop(this.#settings.closeTimeoutMs);
     await this.#connection.close();
     await this.#spool.close();
     this.#settleAll(new RelayError(`${this.name}: closed before the broker took the message.`, this.#closed));
@@ -238,11 +169,11 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
 
   #complete(message: OutgoingMessage): Message {
     const { payload } = message;
-    const topic = message.topic ?? this.#topic;
+    const topic = message.topic ?? this.#settings.topic;
     if (topic === undefined) {
       throw new TypeError(`${this.name}: the message names no topic and the publisher has none. Set topic.`);
     }
-    if (topic !== this.#topic) assertTopicName(topic, this.name);
+    if (topic !== this.#settings.topic) assertTopicName(topic, this.name);
     if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
       throw new TypeError(
         `${this.name}: payload must be bytes (Uint8Array) or a text, not ${typeof payload}.`,
@@ -274,108 +205,22 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     else waiter?.resolve();
   }
 
-  #up(link: Link): void {
-    this.#link = link;
-    this.#sentTo = 0;
-    this.#window.open(link);
-    this.emit('online', { url: this.#url, protocolVersion: link.protocolVersion });
-    this.#pump();
-  }
-
-  #down(): void {
-    this.#link = undefined;
-    this.#window.clear();
-    this.#topics.clear();
-  }
-
   #fail(error: RelayError): void {
     this.#failure = error;
     this.#settleAll(error);
     this.emit('failed', { error });
   }
 
-  /** Sends what fits into the window, in order; called whenever that may have changed. */
-  async #pump(): Promise<void> {
-    this.#pumpAgain = true;
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      while (this.#pumpAgain) {
-        this.#pumpAgain = false;
-        await this.#sendSome();
-      }
-    } catch (error) {
-      const cause = error instanceof RelayError ? error : undefined;
-      this.#fail(
-        cause ??
-          new RelayError(`${this.name}: ${error}`, { code: 'SPOOL_FAILED', stage: this.name, cause: error }),
-      );
-    } finally {
-      this.#pumping = false;
-    }
+  #acknowledged(entry: SpoolEntry): void {
+    const { id, topic = '', payload } = entry.message;
+    this.#counts.acknowledged += 1;
+    this.#counts.bytes += payload.byteLength;
+    this.#remove(entry);
+    this.#settle(entry.message);
+    this.emit('acknowledged', { id, topic, bytes: payload.byteLength });
   }
 
-  async #sendSome(): Promise<void> {
-    const link = this.#link;
-    if (!link || this.#closing) return;
-    for (let entry = this.#topics.due; entry; entry = this.#topics.due) {
-      if (!this.#window.hasRoomFor(entry.bytes)) return;
-      this.#topics.takeDue();
-      if (!this.#send(link, entry)) await link.drained();
-      if (link !== this.#link) return;
-    }
-    while (this.#window.hasRoomFor(0) && !this.#topics.isFull) {
-      const entries = await this.#spool.read(this.#sentTo, this.#window.room);
-      if (link !== this.#link || entries.length === 0) return;
-      for (const entry of entries) {
-        if (!this.#window.hasRoomFor(entry.bytes)) return;
-        this.#sentTo = entry.position;
-        if (this.#topics.holds(entry)) continue;
-        if (!this.#send(link, entry)) await link.drained();
-        if (link !== this.#link) return;
-      }
-    }
-  }
-
-  #send(link: Link, entry: SpoolEntry): boolean {
-    try {
-      this.#assertFits(entry.message, link);
-    } catch (error) {
-      this.#refuse(entry, error as RelayError);
-      return true;
-    }
-    if (entry.position <= this.#everSentTo) this.#counts.resent += 1;
-    else this.#everSentTo = entry.position;
-    return this.#window.send(entry);
-  }
-
-  #acknowledged(messageId: number, reasonCode: number): void {
-    const entry = this.#window.acknowledge(messageId);
-    if (!entry) return;
-    const refusal = PERMANENT_REFUSALS.get(reasonCode);
-    const isKept = reasonCode === NO_SUBSCRIBER && this.#whenNoSubscriber === 'keep';
-    if (refusal !== undefined) {
-      const what = `${this.name}: the broker refused message ${entry.message.id} on topic ${entry.message.topic} (${refusal})`;
-      const details = { code: 'MESSAGE_REFUSED', stage: this.name } as const;
-      this.#refuse(entry, new RelayError(`${what}. Check the broker's access rules and the topic.`, details));
-    } else if (isKept || reasonCode >= 0x80) {
-      const retryInMs = this.#topics.postpone(entry);
-      if (retryInMs !== undefined) {
-        this.emit('waiting', { topic: entry.message.topic ?? '', reasonCode, retryInMs });
-      }
-    } else {
-      this.#topics.delivered(entry);
-      this.#counts.acknowledged += 1;
-      this.#counts.bytes += entry.message.payload.byteLength;
-      this.#remove(entry);
-      this.#settle(entry.message);
-      const { id, topic = '', payload } = entry.message;
-      this.emit('acknowledged', { id, topic, bytes: payload.byteLength });
-    }
-    this.#pump();
-  }
-
-  #refuse(entry: SpoolEntry, error: RelayError): void {
+  #refused(entry: SpoolEntry, error: RelayError): void {
     this.#counts.refused += 1;
     this.#remove(entry);
     this.#settle(entry.message, error);
@@ -392,7 +237,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
 
   #dropped({ message, position, reason }: SpoolDrop): void {
     this.#counts.dropped += 1;
-    if (position !== undefined) this.#topics.forget(position);
+    if (position !== undefined) this.#sender.forget(position);
     this.emit('drop', { message, reason });
     this.#settle(message, this.#dropError(message, reason));
   }
@@ -404,17 +249,6 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       code: 'MESSAGE_DROPPED',
       stage: this.name,
     });
-  }
-
-  #assertFits(message: Message, link: Link | undefined): void {
-    const limit = link?.limits.maximumPacketSize ?? Number.POSITIVE_INFINITY;
-    if (message.payload.byteLength <= limit / 2) return;
-    const size = this.#window.packetSize(message);
-    if (size <= limit) return;
-    throw new RelayError(
-      `${this.name}: message ${message.id} makes a packet of ${size} bytes; the broker at ${this.#url} takes ${limit} at the most. Send smaller pictures (format jpeg, a smaller margin) or raise its max_packet_size.`,
-      { code: 'MESSAGE_TOO_LARGE', stage: this.name },
-    );
   }
 
   #assertUsable(): void {

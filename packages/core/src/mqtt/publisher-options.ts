@@ -1,0 +1,86 @@
+import type { RelayError } from '../errors';
+import type { Message } from '../message';
+import type { Spool } from '../spool/spool';
+import { assertBroker, type BrokerOptions } from './broker-options';
+import { assertTopicName } from './topic';
+
+export interface PublisherOptions extends BrokerOptions {
+  /** Where messages go that name no topic themselves. */
+  readonly topic?: string | undefined;
+  /**
+   * Where messages wait for the broker's acknowledgement: the path of a folder (a LmdbSpool there, which
+   * keeps them through a killed process), or a spool of your own. @default new MemorySpool()
+   */
+  readonly spool?: string | Spool | undefined;
+  /** Messages sent and not yet acknowledged, at the most; never more than the broker allows. @default 128 */
+  readonly windowMessages?: number | undefined;
+  /** Their payloads together, in bytes, at the most (a single larger one still goes). @default 16 MiB */
+  readonly windowBytes?: number | undefined;
+  /** Milliseconds without any acknowledgement after which the connection counts as stuck. @default 20,000 */
+  readonly acknowledgeTimeoutMs?: number | undefined;
+  /**
+   * What to do when the broker says that nobody subscribes to the topic (MQTT 5 reason code 0x10), which
+   * means that it has thrown the message away: `keep` it and send it again, or `accept` that. @default 'keep'
+   */
+  readonly whenNoSubscriber?: 'keep' | 'accept' | undefined;
+  /** Milliseconds that `close()` waits for acknowledgements of what is already sent. @default 5,000 */
+  readonly closeTimeoutMs?: number | undefined;
+  /** The name in errors and events. @default 'publisher' */
+  readonly name?: string | undefined;
+}
+
+/** A message to publish: a payload, and what goes with it. */
+export interface OutgoingMessage extends Omit<Partial<Message>, 'payload'> {
+  readonly payload: Uint8Array | string;
+}
+
+export interface PublisherEvents {
+  /** Connected; messages flow. */
+  online: [{ readonly url: string; readonly protocolVersion: 4 | 5 }];
+  /** Not connected; the next attempt comes by itself. */
+  offline: [{ readonly error: RelayError; readonly retryInMs: number }];
+  /** The broker refuses us for good, or the spool cannot be read: every publish fails with this error. */
+  failed: [{ readonly error: RelayError }];
+  /** The broker has taken a message over. */
+  acknowledged: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
+  /** Nobody subscribes to this topic, or the broker is short of room: its messages wait. */
+  waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
+  /** A message left without having been sent; see the spool's policy. */
+  drop: [{ readonly message: Message; readonly reason: 'full' | 'expired' }];
+}
+
+/** The options with their defaults, checked. */
+export interface PublisherSettings {
+  readonly name: string;
+  readonly topic: string | undefined;
+  readonly windowMessages: number;
+  readonly windowBytes: number;
+  readonly acknowledgeTimeoutMs: number;
+  readonly whenNoSubscriber: 'keep' | 'accept';
+  readonly closeTimeoutMs: number;
+}
+
+/** @throws {TypeError} for an option that cannot be meant. */
+export function publisherSettings(options: PublisherOptions): PublisherSettings {
+  const {
+    name = 'publisher',
+    topic,
+    windowMessages = 128,
+    windowBytes = 16 * 1024 * 1024,
+    acknowledgeTimeoutMs = 20_000,
+    whenNoSubscriber = 'keep',
+    closeTimeoutMs = 5_000,
+  } = options;
+  assertBroker(options, name);
+  if (topic !== undefined) assertTopicName(topic, name);
+  const numbers = { windowMessages, windowBytes, acknowledgeTimeoutMs, closeTimeoutMs };
+  for (const [option, value] of Object.entries(numbers)) {
+    if (!(Number.isInteger(value) && value > 0)) {
+      throw new TypeError(`${name}: ${option} must be a whole number above 0, not ${value}.`);
+    }
+  }
+  if (whenNoSubscriber !== 'keep' && whenNoSubscriber !== 'accept') {
+    throw new TypeError(`${name}: whenNoSubscriber must be keep or accept, not ${whenNoSubscriber}.`);
+  }
+  return { name, topic, windowMessages, windowBytes, acknowledgeTimeoutMs, whenNoSubscriber, closeTimeoutMs };
+}

@@ -1,0 +1,191 @@
+import { RelayError } from '../errors';
+import type { Message } from '../message';
+import type { Spool, SpoolEntry } from '../spool/spool';
+import { InFlightWindow } from './in-flight-window';
+import type { Link } from './link';
+import type { PublisherSettings } from './publisher-options';
+import { WaitingTopics } from './waiting-topics';
+
+/** Who sends, and what it hears. */
+export interface SenderUser {
+  /** The broker's address, as it may stand in an error. */
+  readonly url: string;
+  /** The broker has taken the message over. */
+  acknowledged(entry: SpoolEntry): void;
+  /** The message can never be sent. */
+  refused(entry: SpoolEntry, error: RelayError): void;
+  /** The messages of a topic wait. */
+  waiting(news: { readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }): void;
+  /** The spool cannot be read. */
+  failed(error: RelayError): void;
+}
+
+/** No matching subscribers (MQTT 5 section 3.4.2.1). */
+const NO_SUBSCRIBER = 0x10;
+/** PUBACK codes that no waiting cures (section 3.4.2.1). */
+const PERMANENT_REFUSALS = new Map([
+  [0x87, 'not authorised'],
+  [0x90, 'topic name invalid'],
+  [0x95, 'packet too large'],
+  [0x99, 'payload format invalid'],
+]);
+
+/**
+ * Moves messages from a spool to a broker: in order, as many in flight as the window allows, everything
+ * unacknowledged again on each new link, and what nobody subscribes to when somebody does.
+ */
+export class Sender {
+  readonly #spool: Spool;
+  readonly #settings: PublisherSettings;
+  readonly #user: SenderUser;
+  readonly #window: InFlightWindow;
+  readonly #topics = new WaitingTopics(() => this.pump());
+  #link: Link | undefined;
+  /** The position up to which messages have been handed to the current link. */
+  #sentTo = 0;
+  /** The highest position ever sent on any link. */
+  #everSentTo = 0;
+  #resent = 0;
+  #isSending = false;
+  #isAskedAgain = false;
+  #isStopped = false;
+
+  constructor(spool: Spool, settings: PublisherSettings, user: SenderUser) {
+    this.#spool = spool;
+    this.#settings = settings;
+    this.#user = user;
+    this.#window = new InFlightWindow(settings);
+  }
+
+  get isOnline(): boolean {
+    return this.#link !== undefined;
+  }
+
+  get inFlight(): number {
+    return this.#window.messages;
+  }
+
+  /** How many messages were sent more than once. */
+  get resent(): number {
+    return this.#resent;
+  }
+
+  up(link: Link): void {
+    this.#link = link;
+    this.#sentTo = 0;
+    this.#window.open(link);
+    this.pump();
+  }
+
+  down(): void {
+    this.#link = undefined;
+    this.#window.clear();
+    this.#topics.clear();
+  }
+
+  /** Sends nothing more; resolves when nothing is in flight, or after so many milliseconds. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#isStopped = true;
+    this.#topics.clear();
+    await this.#window.emptied(timeoutMs);
+  }
+
+  /** A message has left the spool without being sent. */
+  forget(position: number): void {
+    this.#topics.forget(position);
+  }
+
+  /** Sends what fits into the window; called whenever that may have changed. */
+  async pump(): Promise<void> {
+    this.#isAskedAgain = true;
+    if (this.#isSending) return;
+    this.#isSending = true;
+    try {
+      while (this.#isAskedAgain) {
+        this.#isAskedAgain = false;
+        await this.#sendSome();
+      }
+    } catch (error) {
+      const { name: stage } = this.#settings;
+      const details = { code: 'SPOOL_FAILED', stage, cause: error } as const;
+      this.#user.failed(error instanceof RelayError ? error : new RelayError(`${stage}: ${error}`, details));
+    } finally {
+      this.#isSending = false;
+    }
+  }
+
+  /** A PUBACK has come. */
+  acknowledge(messageId: number, reasonCode: number): void {
+    const entry = this.#window.acknowledge(messageId);
+    if (!entry) return;
+    const refusal = PERMANENT_REFUSALS.get(reasonCode);
+    const isKept = reasonCode === NO_SUBSCRIBER && this.#settings.whenNoSubscriber === 'keep';
+    if (refusal !== undefined) {
+      this.#user.refused(entry, this.#refusalOf(entry.message, refusal));
+    } else if (isKept || reasonCode >= 0x80) {
+      const retryInMs = this.#topics.postpone(entry);
+      const { topic = '' } = entry.message;
+      if (retryInMs !== undefined) this.#user.waiting({ topic, reasonCode, retryInMs });
+    } else {
+      this.#topics.delivered(entry);
+      this.#user.acknowledged(entry);
+    }
+    this.pump();
+  }
+
+  /** @throws {RelayError} `MESSAGE_TOO_LARGE` for what the broker would throw us out for. */
+  assertFits(message: Message): void {
+    const limit = this.#link?.limits.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    if (message.payload.byteLength <= limit / 2) return;
+    const size = this.#window.packetSize(message);
+    if (size <= limit) return;
+    const { name: stage } = this.#settings;
+    throw new RelayError(
+      `${stage}: message ${message.id} makes a packet of ${size} bytes; the broker at ${this.#user.url} takes ${limit} at the most. Send smaller pictures (format jpeg, a smaller margin) or raise its max_packet_size.`,
+      { code: 'MESSAGE_TOO_LARGE', stage },
+    );
+  }
+
+  async #sendSome(): Promise<void> {
+    const link = this.#link;
+    if (!link || this.#isStopped) return;
+    for (let entry = this.#topics.due; entry; entry = this.#topics.due) {
+      if (!this.#window.hasRoomFor(entry.bytes)) return;
+      this.#topics.takeDue();
+      if (!this.#send(entry)) await link.drained();
+      if (link !== this.#link) return;
+    }
+    while (this.#window.hasRoomFor(0) && !this.#topics.isFull) {
+      const entries = await this.#spool.read(this.#sentTo, this.#window.room);
+      if (link !== this.#link || entries.length === 0) return;
+      for (const entry of entries) {
+        if (!this.#window.hasRoomFor(entry.bytes)) return;
+        this.#sentTo = entry.position;
+        if (this.#topics.holds(entry)) continue;
+        if (!this.#send(entry)) await link.drained();
+        if (link !== this.#link) return;
+      }
+    }
+  }
+
+  /** False when the link takes no more for now. */
+  #send(entry: SpoolEntry): boolean {
+    try {
+      this.assertFits(entry.message);
+    } catch (error) {
+      this.#user.refused(entry, error as RelayError);
+      return true;
+    }
+    if (entry.position <= this.#everSentTo) this.#resent += 1;
+    else this.#everSentTo = entry.position;
+    return this.#window.send(entry);
+  }
+
+  #refusalOf({ id, topic }: Message, why: string): RelayError {
+    const { name: stage } = this.#settings;
+    return new RelayError(
+      `${stage}: the broker refused message ${id} on topic ${topic} (${why}). Check the broker's access rules and the topic.`,
+      { code: 'MESSAGE_REFUSED', stage },
+    );
+  }
+}
