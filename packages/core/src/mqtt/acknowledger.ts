@@ -4,7 +4,7 @@ import type { Link } from './link';
 export interface Pending {
   readonly messageId: number;
   acknowledged: boolean;
-  /** Called once, when it no longer counts as outstanding. */
+  /** Called when it no longer counts as outstanding. */
   release(): void;
 }
 
@@ -36,7 +36,6 @@ export class Acknowledger {
   /** Marks a message as done and writes what has come to the head of the line. */
   acknowledge(pending: Pending): void {
     pending.acknowledged = true;
-    if (this.#isAbandoned) pending.release();
     for (let head = this.#pending[this.#head]; head?.acknowledged; head = this.#pending[this.#head]) {
       this.#head += 1;
       this.#link.send({ cmd: 'puback', messageId: head.messageId, reasonCode: 0 });
@@ -48,12 +47,10 @@ export class Acknowledger {
     }
   }
 
-  /** The link is gone: what was acknowledged but not yet written is void. */
+  /** The link is gone: nothing counts any more, because the broker delivers all of it again. */
   abandon(): void {
     this.#isAbandoned = true;
-    for (const pending of this.#pending.slice(this.#head)) {
-      if (pending.acknowledged) pending.release();
-    }
+    for (const pending of this.#pending.slice(this.#head)) pending.release();
     this.#pending = [];
     this.#head = 0;
   }

@@ -111,6 +111,61 @@ describeWith('mosquitto', 'Bridge between two Mosquittos', () => {
     await reader.close();
   });
 
+  it('is not stopped by a message that the far broker can never take, and tells of it', async () => {
+    const narrow = await startMosquitto({ config: 'max_packet_size 10000' });
+    const reader = await archive(narrow.url);
+    const bridge = new Bridge({
+      from: { url: near.url, clientId: 'bridge' },
+      to: { url: narrow.url },
+      topics: routes,
+    });
+    const refused: string[] = [];
+    bridge.on('refused', ({ error }) => refused.push(error.code));
+    const running = bridge.run();
+    await new Promise<void>((resolve) => bridge.on('online', ({ side }) => side === 'from' && resolve()));
+    const publisher = new Publisher({ url: near.url, topic: 'hw3facestx2' });
+    for (const payload of ['before', 'x'.repeat(20_000), 'after']) await publisher.publish({ payload });
+    await until(() => reader.texts.length === 2, 'both small ones');
+    expect(reader.texts).toEqual(['before', 'after']);
+    expect(refused).toEqual(['MESSAGE_TOO_LARGE']);
+    expect(bridge.stats).toMatchObject({ refused: 1, forwarded: 2 });
+    await until(() => bridge.stats.outstanding === 0, 'all acknowledged');
+    await bridge.close();
+    await running;
+    expect(() => bridge.run()).toThrow(/running already|closed/);
+    await publisher.close();
+    await reader.close();
+    await narrow.close();
+  });
+
+  it('lets go of what comes by a subscription of earlier routes, and tells of it', async () => {
+    const reader = await archive(far.url);
+    const bridgeFor = (topic: string) =>
+      new Bridge({
+        from: { url: near.url, clientId: 'bridge' },
+        to: { url: far.url },
+        topics: [{ from: topic, to: 'hw3faces' }],
+      });
+    const earlier = bridgeFor('earlier');
+    const first = earlier.run();
+    await new Promise<void>((resolve) => earlier.on('online', ({ side }) => side === 'from' && resolve()));
+    await earlier.close();
+    await first;
+    const bridge = bridgeFor('hw3facestx2');
+    const running = bridge.run();
+    await new Promise<void>((resolve) => bridge.on('online', ({ side }) => side === 'from' && resolve()));
+    const publisher = new Publisher({ url: near.url });
+    await publisher.publish({ topic: 'earlier', payload: 'old' });
+    await publisher.publish({ topic: 'hw3facestx2', payload: 'new' });
+    await until(() => reader.texts.length === 1, 'the new one');
+    expect(reader.texts).toEqual(['new']);
+    expect(bridge.stats).toMatchObject({ refused: 1, forwarded: 1 });
+    await bridge.close();
+    await running;
+    await publisher.close();
+    await reader.close();
+  });
+
   it('says at once that the far broker refuses it, before any message has come', async () => {
     const strict = await startMosquitto({ config: 'allow_anonymous false' });
     const bridge = new Bridge({ from: { url: near.url }, to: { url: strict.url }, topics: routes });

@@ -1,9 +1,11 @@
 import { EventEmitter } from 'eventemitter3';
-import { RelayError } from '../errors';
+import { apart } from '../apart';
+import { RelayError, type RelayErrorCode } from '../errors';
 import { foreignId } from '../identity';
-import { type Delivery, propertyOf } from '../message';
+import { type Delivery, type Message, propertyOf } from '../message';
 import { pipeline } from '../pipeline';
 import type { Spool } from '../spool/spool';
+import type { StageContext, Transform, Writer } from '../stage';
 import type { BrokerOptions } from './broker-options';
 import { Publisher } from './publisher';
 import type { OutgoingMessage, PublisherOptions } from './publisher-options';
@@ -38,9 +40,19 @@ export interface BridgeEvents {
   offline: [{ readonly side: 'from' | 'to'; readonly error: RelayError; readonly retryInMs: number }];
   /** The far broker has taken a message over. */
   forwarded: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
+  /**
+   * A message can never go over: no route fits it, or the far broker refuses it for good. A spool on disk
+   * has set it aside (`listSetAside()`); without one it is let go, so that it does not stop the others.
+   */
+  refused: [{ readonly message: Message; readonly error: RelayError }];
   /** The far broker has no subscriber for this topic, or is short of room: its messages wait. */
   waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
 }
+
+/** Both sides together stay well below the 10 seconds after which Docker kills. */
+const CLOSE_TIMEOUT_MS = 3_000;
+/** What no waiting cures. */
+const NEVER: ReadonlySet<RelayErrorCode> = new Set(['MESSAGE_TOO_LARGE', 'MESSAGE_REFUSED']);
 
 /**
  * Takes messages from one broker and gives them to another, under other topics. A message is
@@ -62,6 +74,19 @@ export class Bridge extends EventEmitter<BridgeEvents> {
   readonly #topics: TopicMap;
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  #refusals = 0;
+  readonly #told = new WeakSet<RelayError>();
+  readonly #rename: Transform<Delivery, OutgoingMessage> = {
+    name: 'bridge',
+    transform: (delivery) => {
+      const topic = this.#topics.map(delivery.topic);
+      if (topic !== undefined) return [this.#outgoing(delivery, topic)];
+      // From a subscription of earlier routes, which the near broker remembers.
+      this.#refused(delivery, this.#refusal(`no route fits topic ${JSON.stringify(delivery.topic)}`));
+      return [];
+    },
+  };
+  readonly #forward: Writer<OutgoingMessage>;
 
   constructor(options: BridgeOptions) {
     super();
@@ -71,23 +96,37 @@ export class Bridge extends EventEmitter<BridgeEvents> {
     this.#subscriber = new Subscriber({
       ...from,
       name: `${this.name} (from)`,
+      closeTimeoutMs: CLOSE_TIMEOUT_MS,
       topic: this.#topics.filters,
       clientId: from.clientId ?? defaultClientId(options),
     });
-    this.#publisher = new Publisher({ ...to, name: `${this.name} (to)`, spool });
+    this.#publisher = new Publisher({
+      ...to,
+      name: `${this.name} (to)`,
+      closeTimeoutMs: CLOSE_TIMEOUT_MS,
+      spool,
+    });
+    this.#forward = {
+      name: this.name,
+      concurrency: this.#publisher.concurrency,
+      open: () => this.#publisher.open(),
+      write: (message, context) => this.#publish(message, context),
+    };
     this.#subscriber.on('online', (news) => this.emit('online', { side: 'from', ...news }));
     this.#subscriber.on('offline', (news) => this.emit('offline', { side: 'from', ...news }));
     this.#publisher.on('online', (news) => this.emit('online', { side: 'to', ...news }));
     this.#publisher.on('offline', (news) => this.emit('offline', { side: 'to', ...news }));
     this.#publisher.on('waiting', (news) => this.emit('waiting', news));
     this.#publisher.on('acknowledged', (news) => this.emit('forwarded', news));
+    this.#publisher.on('refused', (news) => this.#refused(news.message, news.error));
   }
 
   /** What has happened so far on either side. */
   get stats() {
     const { received, redelivered, outstanding } = this.#subscriber.stats;
-    const { acknowledged: forwarded, resent, spooled, bytes } = this.#publisher.stats;
-    return { received, redelivered, outstanding, forwarded, resent, spooled, bytes };
+    const { acknowledged: forwarded, resent, dropped, spooled, bytes } = this.#publisher.stats;
+    const refused = this.#refusals;
+    return { received, redelivered, outstanding, forwarded, refused, dropped, resent, spooled, bytes };
   }
 
   /**
@@ -97,12 +136,13 @@ export class Bridge extends EventEmitter<BridgeEvents> {
    */
   run(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#running) throw new TypeError(`${this.name}: it is running already.`);
+    if (this.#closing)
+      throw new RelayError(`${this.name}: it is closed.`, { code: 'CLOSED', stage: this.name });
     // A far broker that refuses us is known at once, not only with the first message.
     const failed = new AbortController();
     this.#publisher.once('failed', ({ error }) => failed.abort(error));
     const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
-    const rename = { name: this.name, transform: (delivery: Delivery) => [this.#rename(delivery)] };
-    this.#running = pipeline(this.#subscriber, rename, this.#publisher, { signal }).catch((error) => {
+    this.#running = pipeline(this.#subscriber, this.#rename, this.#forward, { signal }).catch((error) => {
       // Closed before the far broker took everything: the near broker still has the rest.
       if (!(this.#closing && error instanceof RelayError && error.code === 'CLOSED')) throw error;
     });
@@ -126,14 +166,29 @@ export class Bridge extends EventEmitter<BridgeEvents> {
     await this.close();
   }
 
-  #rename(delivery: Delivery): OutgoingMessage {
-    const topic = this.#topics.map(delivery.topic);
-    if (topic === undefined) {
-      throw new RelayError(`${this.name}: no route fits topic ${JSON.stringify(delivery.topic)}.`, {
-        code: 'STAGE_FAILED',
-        stage: this.name,
-      });
+  async #publish(message: OutgoingMessage, context: StageContext): Promise<void> {
+    try {
+      await this.#publisher.write(message, context);
+    } catch (error) {
+      if (!(error instanceof TypeError) && !(error instanceof RelayError && NEVER.has(error.code)))
+        throw error;
+      const refusal = error instanceof RelayError ? error : this.#refusal(error.message);
+      // The publisher has told of what the broker refused; what could not even be tried is told here.
+      if (!this.#told.has(refusal)) this.#refused(message as Message, refusal);
     }
+  }
+
+  #refusal(why: string): RelayError {
+    return new RelayError(`${this.name}: ${why}.`, { code: 'MESSAGE_REFUSED', stage: this.name });
+  }
+
+  #refused(message: Message, error: RelayError): void {
+    this.#told.add(error);
+    this.#refusals += 1;
+    apart(() => this.emit('refused', { message, error }));
+  }
+
+  #outgoing(delivery: Delivery, topic: string): OutgoingMessage {
     const { payload, properties, contentType, expirySeconds, responseTopic, correlationData, payloadIsText } =
       delivery;
     const id = propertyOf(delivery, 'id');

@@ -44,6 +44,16 @@ export function assertBroker(options: BrokerOptions, role: string): void {
   if (protocolVersion !== undefined && protocolVersion !== 4 && protocolVersion !== 5) {
     throw new TypeError(`${role}: protocolVersion must be 4 (MQTT 3.1.1) or 5, not ${protocolVersion}.`);
   }
+  const { ca, cert, key } = options;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TypeError(`${role}: cert and key belong together, but only ${cert ? 'cert' : 'key'} is given.`);
+  }
+  const isSecure = ['mqtts:', 'ssl:', 'wss:'].includes(protocol);
+  if (!isSecure && (ca ?? cert) !== undefined) {
+    throw new TypeError(
+      `${role}: ca, cert and key go with mqtts:// and wss:// only, and url has ${protocol}//.`,
+    );
+  }
   const numbers = { keepaliveSeconds, connectTimeoutMs, retryMinimumMs, retryMaximumMs };
   for (const [name, value] of Object.entries(numbers)) {
     if (value !== undefined && !(Number.isFinite(value) && value > 0)) {

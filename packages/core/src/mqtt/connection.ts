@@ -27,6 +27,8 @@ const PERMANENT_REFUSALS = new Set([2, 4, 5, 0x85, 0x86, 0x87, 0x8a, 0x8c]);
 const UNSUPPORTED_VERSION = new Set([1, 0x84]);
 /** A link that held this long was a good one: the next loss is retried quickly again. */
 const STABLE_MS = 5_000;
+/** How long the broker has to hang up after our goodbye. */
+const GOODBYE_MS = 1_000;
 
 /**
  * Keeps a connection to a broker: a fresh MQTT.js client for each, with growing, jittered pauses
@@ -56,7 +58,11 @@ export class Connection {
 
   /** Begins to connect, and to stay connected. Idempotent. */
   open(): void {
-    this.#running ??= this.#run();
+    this.#running ??= this.#run().catch((error) => {
+      const { stage } = this.#user;
+      const details = { code: 'BROKER_UNREACHABLE', stage, cause: error } as const;
+      this.#user.failed(new RelayError(`${stage}: cannot connect: ${messageOf(error)}.`, details));
+    });
   }
 
   /** Says goodbye to the broker and stops. Idempotent. */
@@ -97,12 +103,21 @@ export class Connection {
       reason ??= error;
     });
     client.on('disconnect', (packet) => {
-      reason ??= new Error(`the broker disconnected us (reason 0x${(packet.reasonCode ?? 0).toString(16)})`);
+      reason ??= new Error(disconnection(packet.reasonCode ?? 0));
     });
     this.#user.attach?.(client);
     const closed = new Promise<void>((resolve) => client.once('close', resolve));
     const connected = new Promise<IConnackPacket>((resolve) => client.once('connect', resolve));
-    const leave = () => (client.connected ? client.end() : client.stream.destroy());
+    let impatience: NodeJS.Timeout | undefined;
+    const leave = () => {
+      if (!client.connected) {
+        client.stream?.destroy();
+        return;
+      }
+      client.end();
+      // MQTT.js waits for answers, and for the broker to hang up: one that is silent is not waited for.
+      impatience = setTimeout(() => client.stream.destroy(), GOODBYE_MS);
+    };
     signal.addEventListener('abort', leave, { once: true });
     try {
       client.connect();
@@ -117,6 +132,7 @@ export class Connection {
       return this.#explain(reason, connack !== undefined);
     } finally {
       signal.removeEventListener('abort', leave);
+      clearTimeout(impatience);
       // Sends nothing any more; it lets MQTT.js clear its timers and listeners.
       client.end(true);
     }
@@ -126,6 +142,7 @@ export class Connection {
     const since = performance.now();
     this.#link = link;
     this.#everUp = true;
+    this.#pauseMs = Math.max(this.#pauseMs, this.#broker.retryMinimumMs ?? 500);
     this.#user.up(link);
     await closed;
     this.#link = undefined;
@@ -197,6 +214,13 @@ export class Connection {
       { code: 'BROKER_UNREACHABLE', stage, retryable: true, cause: reason },
     );
   }
+}
+
+/** What the broker's DISCONNECT means (MQTT 5 section 3.14.2.1). */
+function disconnection(reasonCode: number): string {
+  if (reasonCode === 0x8e) return 'another client has taken the session over: give each its own client id';
+  if (reasonCode === 0x95) return 'it takes no packet as large as ours';
+  return `it disconnected us with reason 0x${reasonCode.toString(16).padStart(2, '0')}`;
 }
 
 function asPem(value: string | Uint8Array): string | Buffer {

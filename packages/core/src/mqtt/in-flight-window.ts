@@ -21,6 +21,7 @@ export class InFlightWindow {
   #bytes = 0;
   #lastId = 0;
   #progressAt = 0;
+  #unsentBytes = 0;
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(options: InFlightWindowOptions) {
@@ -35,6 +36,11 @@ export class InFlightWindow {
   get room(): number {
     const limit = Math.min(this.#options.windowMessages, this.#link?.limits.receiveMaximum ?? 0);
     return Math.max(0, limit - this.#entries.size);
+  }
+
+  /** How many more bytes may be sent. */
+  get roomBytes(): number {
+    return Math.max(0, this.#options.windowBytes - this.#bytes);
   }
 
   /** A message larger than the whole window still goes, alone. */
@@ -110,8 +116,14 @@ export class InFlightWindow {
     const { acknowledgeTimeoutMs } = this.#options;
     this.#progressAt = performance.now();
     this.#watchdog = setInterval(() => {
+      const unsentBytes = this.#link?.unsentBytes ?? 0;
+      // A slow link that still takes bytes is no stuck one.
+      if (unsentBytes !== this.#unsentBytes) this.#progressAt = performance.now();
+      this.#unsentBytes = unsentBytes;
       // A broker that takes messages and acknowledges none is as good as gone: a new link sends them again.
-      if (performance.now() - this.#progressAt > acknowledgeTimeoutMs) this.#link?.destroy();
+      if (performance.now() - this.#progressAt > acknowledgeTimeoutMs) {
+        this.#link?.destroy(`it acknowledged nothing for ${acknowledgeTimeoutMs / 1000} seconds`);
+      }
     }, acknowledgeTimeoutMs / 4);
   }
 

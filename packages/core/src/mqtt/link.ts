@@ -83,8 +83,14 @@ export class Link {
     });
   }
 
-  /** Drops the connection without a word, as a power cut would. */
-  destroy(): void {
+  /** What we have written and the kernel has not taken, in bytes. */
+  get unsentBytes(): number {
+    return this.client.stream.writableLength;
+  }
+
+  /** Drops the connection without a word, as a power cut would; `why` is what the user hears. */
+  destroy(why: string): void {
+    this.client.emit('error', new Error(why));
     this.client.stream.destroy();
   }
 }

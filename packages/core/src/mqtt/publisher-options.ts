@@ -45,6 +45,8 @@ export interface PublisherEvents {
   acknowledged: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
   /** Nobody subscribes to this topic, or the broker is short of room: its messages wait. */
   waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
+  /** The message can never be sent; a spool on disk has set it aside (`listSetAside()`). */
+  refused: [{ readonly message: Message; readonly error: RelayError }];
   /** A message left without having been sent; see the spool's policy. */
   drop: [{ readonly message: Message; readonly reason: 'full' | 'expired' }];
 }

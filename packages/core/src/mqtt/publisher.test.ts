@@ -1,6 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startAedes, until } from '../../test/brokers';
 import { describeWith } from '../../test/requirements';
+import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
 import { type FaultProxy, startFaultProxy } from '../testing/fault-proxy';
 import { freePort } from '../testing/free-port';
@@ -197,6 +201,73 @@ describeWith('mosquitto', 'Publisher on Mosquitto', () => {
     await reader.close();
   });
 
+  it('refuses properties that the broker would throw it out for, and goes on', async () => {
+    await broker.close();
+    broker = await startMosquitto({ config: 'max_packet_size 10000' });
+    const reader = collect(broker.url, 'properties/bad');
+    await reader.online;
+    const publisher = new Publisher({ url: broker.url, topic: 'properties/bad' });
+    const publish = (value: string) => publisher.publish({ payload: 'x', properties: { name: value } });
+    await publish('fine');
+    for (const value of ['line\nbreak', 'nul\0', 'c1\u0085', 'half \ud800', 'x'.repeat(65_536)]) {
+      await expect(publish(value)).rejects.toThrow(TypeError);
+    }
+    await expect(publish('x'.repeat(12_000))).rejects.toMatchObject({ code: 'MESSAGE_TOO_LARGE' });
+    await expect(publisher.publish({ topic: 'c1\u0085', payload: 'x' })).rejects.toThrow(TypeError);
+    await publish('still fine');
+    expect(publisher.stats).toMatchObject({ acknowledged: 2, online: true, resent: 0 });
+    await publisher.close();
+    await reader.close();
+  });
+
+  it('sets aside on disk what the broker refuses for good, tells of it, and goes on with the rest', async () => {
+    await broker.close();
+    const folder = await mkdtemp(join(tmpdir(), 'edge-relay-publisher-'));
+    await writeFile(join(folder, 'acl'), 'topic readwrite allowed\n');
+    broker = await startMosquitto({ config: `acl_file ${join(folder, 'acl')}` });
+    const reader = collect(broker.url, 'allowed');
+    await reader.online;
+    const spool = new LmdbSpool(join(folder, 'spool'));
+    const publisher = new Publisher({ url: broker.url, spool });
+    const refused: string[] = [];
+    publisher.on('refused', ({ message, error }) => refused.push(`${message.id} ${error.code}`));
+    await publisher.publish({ id: 'one', topic: 'forbidden', payload: 'x' });
+    await publisher.publish({ id: 'two', topic: 'allowed', payload: 'y' });
+    await publisher.flush();
+    expect(refused).toEqual(['one MESSAGE_REFUSED']);
+    expect(publisher.stats).toMatchObject({ refused: 1, acknowledged: 1, spooled: 0 });
+    expect((await spool.listSetAside()).map(({ message, reason }) => [message.id, reason])).toEqual([
+      ['one', expect.stringMatching(/forbidden.*not authorised/)],
+    ]);
+    await publisher.close();
+    await reader.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it('closes although the broker has fallen silent', async () => {
+    const url = `mqtt://127.0.0.1:${proxy.port}`;
+    const publisher = new Publisher({ url, topic: 'silent', closeTimeoutMs: 200 });
+    const online = new Promise((resolve) => publisher.once('online', resolve));
+    const publishing = publisher.publish({ payload: 'x' });
+    publishing.catch(() => {});
+    await online;
+    proxy.pause();
+    await publisher.close();
+    await expect(publishing).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(publisher.publish({ payload: 'y' })).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(publisher.open()).rejects.toMatchObject({ code: 'CLOSED' });
+    expect(publisher.stats.online).toBe(false);
+  });
+
+  it('lets a publish go that is aborted while it waits for the broker', async () => {
+    const publisher = new Publisher({ url: broker.url, topic: 'nobody-at-all' });
+    const controller = new AbortController();
+    const publishing = publisher.publish({ payload: 'x' }, { signal: controller.signal });
+    setTimeout(() => controller.abort(new Error('enough')), 50);
+    await expect(publishing).rejects.toThrow('enough');
+    await publisher.close();
+  });
+
   it('gives up when the broker refuses it for good, and says why', async () => {
     await broker.close();
     broker = await startMosquitto({ config: 'allow_anonymous false' });
@@ -256,6 +327,8 @@ describe('Publisher', () => {
     [{ url: 'http://localhost' }, /mqtt:/],
     [{ url: 'mqtt://' }, /address|host/],
     [{ url: 'mqtt://h', topic: 'a/#' }, /wildcards/],
+    [{ url: 'mqtts://h', cert: 'x' }, /cert and key/],
+    [{ url: 'mqtt://h', ca: 'x' }, /mqtts/],
     [{ url: 'mqtt://h', windowMessages: 0 }, /windowMessages/],
     [{ url: 'mqtt://h', protocolVersion: 3 as 4 }, /protocolVersion/],
     [{ url: 'mqtt://h', whenNoSubscriber: 'shrug' as 'keep' }, /whenNoSubscriber/],

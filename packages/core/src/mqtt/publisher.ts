@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
 import type { IPubackPacket } from 'mqtt-packet';
+import { apart } from '../apart';
 import { RelayError } from '../errors';
 import { type Message, type Properties, propertyOf } from '../message';
 import { LmdbSpool } from '../spool/lmdb-spool';
@@ -17,7 +18,7 @@ import {
   publisherSettings,
 } from './publisher-options';
 import { Sender } from './sender';
-import { assertTopicName } from './topic';
+import { assertTopicName, problemWithText } from './topic';
 
 interface Waiter {
   resolve(): void;
@@ -65,7 +66,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       url,
       acknowledged: (entry) => this.#acknowledged(entry),
       refused: (entry, error) => this.#refused(entry, error),
-      waiting: (news) => this.emit('waiting', news),
+      waiting: (news) => apart(() => this.emit('waiting', news)),
       failed: (error) => this.#fail(error),
     });
     const clientId = options.clientId ?? `edge-relay-${name.slice(0, 24)}-${randomUUID().slice(0, 8)}`;
@@ -79,10 +80,10 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
         }),
       up: (link) => {
         this.#sender.up(link);
-        this.emit('online', { url, protocolVersion: link.protocolVersion });
+        apart(() => this.emit('online', { url, protocolVersion: link.protocolVersion }));
       },
       down: () => this.#sender.down(),
-      retrying: ({ error, inMs }) => this.emit('offline', { error, retryInMs: inMs }),
+      retrying: ({ error, inMs }) => apart(() => this.emit('offline', { error, retryInMs: inMs })),
       failed: (error) => this.#fail(error),
     });
   }
@@ -101,7 +102,14 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
 
   /** Opens the spool and begins to connect; does not wait for the broker, so that start order is free. */
   open(): Promise<void> {
-    this.#opening ??= this.#spool.open().then(() => this.#connection.open());
+    if (this.#closing) return Promise.reject(this.#closedError());
+    this.#opening ??= this.#spool.open().then(
+      () => this.#connection.open(),
+      (error) => {
+        this.#opening = undefined;
+        throw error;
+      },
+    );
     return this.#opening;
   }
 
@@ -115,7 +123,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     await this.open();
     this.#assertUsable();
     this.#sender.assertFits(complete);
-    const acknowledged = this.#spool.durable ? undefined : this.#acknowledgement(complete);
+    const acknowledged = this.#spool.durable ? undefined : this.#acknowledgement(complete, options.signal);
     try {
       const entry = await this.#spool.append(complete, options.signal);
       if (!entry) throw this.#dropError(complete, 'full');
@@ -133,8 +141,9 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     return this.publish(message, { signal });
   }
 
-  /** Resolves when everything published so far has been acknowledged by the broker. */
+  /** Resolves when everything in the spool has been acknowledged by the broker. */
   async flush(): Promise<void> {
+    await this.open();
     while (this.#spool.messages > 0) {
       this.#assertUsable();
       await new Promise<void>((resolve) => this.#idle.add(resolve));
@@ -160,11 +169,14 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     await this.#sender.stop(this.#settings.closeTimeoutMs);
     await this.#connection.close();
     await this.#spool.close();
-    this.#settleAll(new RelayError(`${this.name}: closed before the broker took the message.`, this.#closed));
+    this.#settleAll(this.#closedError());
   }
 
-  get #closed() {
-    return { code: 'CLOSED', stage: this.name } as const;
+  #closedError(): RelayError {
+    return new RelayError(`${this.name}: closed before the broker took the message.`, {
+      code: 'CLOSED',
+      stage: this.name,
+    });
   }
 
   #complete(message: OutgoingMessage): Message {
@@ -180,6 +192,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       );
     }
     const properties: Properties = message.properties ?? {};
+    assertTexts(message, properties, this.name);
     return {
       ...message,
       id: message.id ?? propertyOf({ properties }, 'id') ?? randomUUID(),
@@ -190,15 +203,27 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   /** Made before the message enters the spool, which may drop it again before we get to wait. */
-  #acknowledgement(message: Message): Promise<void> {
-    const acknowledged = new Promise<void>((resolve, reject) =>
-      this.#waiters.set(message, { resolve, reject }),
-    );
+  #acknowledgement(message: Message, signal?: AbortSignal): Promise<void> {
+    const acknowledged = new Promise<void>((resolve, reject) => {
+      const abort = () => this.#settle(message, signal?.reason);
+      signal?.addEventListener('abort', abort, { once: true });
+      const leave = () => signal?.removeEventListener('abort', abort);
+      this.#waiters.set(message, {
+        resolve: () => {
+          leave();
+          resolve();
+        },
+        reject: (error) => {
+          leave();
+          reject(error);
+        },
+      });
+    });
     acknowledged.catch(() => {});
     return acknowledged;
   }
 
-  #settle(message: Message, error?: RelayError): void {
+  #settle(message: Message, error?: unknown): void {
     const waiter = this.#waiters.get(message);
     this.#waiters.delete(message);
     if (error) waiter?.reject(error);
@@ -208,26 +233,27 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   #fail(error: RelayError): void {
     this.#failure = error;
     this.#settleAll(error);
-    this.emit('failed', { error });
+    apart(() => this.emit('failed', { error }));
   }
 
   #acknowledged(entry: SpoolEntry): void {
     const { id, topic = '', payload } = entry.message;
     this.#counts.acknowledged += 1;
     this.#counts.bytes += payload.byteLength;
-    this.#remove(entry);
+    this.#left(this.#spool.remove(entry.position));
     this.#settle(entry.message);
-    this.emit('acknowledged', { id, topic, bytes: payload.byteLength });
+    apart(() => this.emit('acknowledged', { id, topic, bytes: payload.byteLength }));
   }
 
   #refused(entry: SpoolEntry, error: RelayError): void {
     this.#counts.refused += 1;
-    this.#remove(entry);
+    this.#left(this.#spool.setAside(entry.position, error.message));
     this.#settle(entry.message, error);
+    apart(() => this.emit('refused', { message: entry.message, error }));
   }
 
-  #remove(entry: SpoolEntry): void {
-    this.#spool.remove(entry.position).then(
+  #left(removal: Promise<void>): void {
+    removal.then(
       () => {
         if (this.#spool.messages === 0) this.#wakeIdle();
       },
@@ -238,8 +264,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   #dropped({ message, position, reason }: SpoolDrop): void {
     this.#counts.dropped += 1;
     if (position !== undefined) this.#sender.forget(position);
-    this.emit('drop', { message, reason });
     this.#settle(message, this.#dropError(message, reason));
+    apart(() => this.emit('drop', { message, reason }));
   }
 
   #dropError(message: Message, reason: 'full' | 'expired'): RelayError {
@@ -253,7 +279,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
 
   #assertUsable(): void {
     if (this.#failure) throw this.#failure;
-    if (this.#closing) throw new RelayError(`${this.name}: it is closed.`, this.#closed);
+    if (this.#closing) throw this.#closedError();
   }
 
   #settleAll(error: RelayError): void {
@@ -265,6 +291,19 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   #wakeIdle(): void {
     for (const wake of this.#idle) wake();
     this.#idle.clear();
+  }
+}
+
+/** @throws {TypeError} for a text that brokers hang up on: the message would stand in the way of all others. */
+function assertTexts(
+  { contentType, responseTopic }: OutgoingMessage,
+  properties: Properties,
+  stage: string,
+): void {
+  const texts = [contentType ?? '', responseTopic ?? '', ...Object.entries(properties).flat(2)];
+  for (const text of texts) {
+    const problem = typeof text === 'string' ? problemWithText(text) : `must be a text, not ${typeof text}`;
+    if (problem) throw new TypeError(`${stage}: a property, content type or response topic ${problem}.`);
   }
 }
 

@@ -2,7 +2,7 @@ import type { MqttClient } from 'mqtt';
 import type { IPublishPacket } from 'mqtt-packet';
 import { Channel } from '../channel';
 import { RelayError } from '../errors';
-import { Acknowledger, type Pending } from './acknowledger';
+import { Acknowledger } from './acknowledger';
 import type { BrokerOptions } from './broker-options';
 import { Connection } from './connection';
 import type { Link } from './link';
@@ -31,8 +31,9 @@ export interface ReceptionOptions {
 
 interface Arrival {
   readonly message: ReceivedMessage;
-  readonly pending: Pending | undefined;
   readonly acknowledger: Acknowledger;
+  /** Of a message without acknowledgement (QoS 0), which counts until it is handed out. */
+  readonly release: (() => void) | undefined;
 }
 
 type Done = (error?: Error) => void;
@@ -77,7 +78,7 @@ export class Reception {
       up: (link) => this.#up(link),
       down: () => this.#down(),
       retrying: ({ error, inMs }) => options.offline(error, inMs),
-      failed: (error) => this.#arrivals.abort(error),
+      failed: (error) => this.#fail(error),
     });
   }
 
@@ -92,7 +93,9 @@ export class Reception {
   async next(): Promise<IteratorResult<ReceivedMessage, undefined>> {
     if (!this.#isStopping) this.#connection.open();
     const result = await this.#arrivals.next();
-    return result.done ? result : { done: false, value: result.value.message };
+    if (result.done) return result;
+    result.value.release?.();
+    return { done: false, value: result.value.message };
   }
 
   /** Disconnects now; what is not acknowledged stays with the broker. */
@@ -129,11 +132,9 @@ export class Reception {
     this.#held = undefined;
     clearInterval(this.#pinger);
     // The broker delivers them again on the next link; handed out now, they would only come twice.
-    this.#arrivals.discard((arrival) => {
-      const isStale = arrival.acknowledger === acknowledger && arrival.pending !== undefined;
-      if (isStale) arrival.pending?.release();
-      return isStale;
-    });
+    this.#arrivals.discard(
+      (arrival) => arrival.acknowledger === acknowledger && arrival.release === undefined,
+    );
     acknowledger?.abandon();
   }
 
@@ -155,15 +156,22 @@ export class Reception {
       if (refused !== -1) {
         const what = `${JSON.stringify(filters[refused])} (code 0x${granted[refused]?.toString(16)})`;
         const message = `${stage}: the broker refused the subscription to ${what}. Check its access rules and the topic.`;
-        this.#arrivals.abort(new RelayError(message, { code: 'SUBSCRIPTION_REFUSED', stage, cause: error }));
+        this.#fail(new RelayError(message, { code: 'SUBSCRIPTION_REFUSED', stage, cause: error }));
       } else if (error) {
         // Without a subscription a link is of no use; the next one tries again.
-        link.destroy();
+        link.destroy(`it did not answer the subscription (${error.message})`);
       } else {
         this.#subscribed = true;
         isUp();
       }
     });
+  }
+
+  /** The iteration rejects, and the connection is given up. */
+  #fail(error: RelayError): void {
+    this.#refuseNew();
+    this.#arrivals.abort(error);
+    void this.#connection.close();
   }
 
   #receive(packet: IPublishPacket, done: Done): void {
@@ -179,7 +187,12 @@ export class Reception {
   #accept(acknowledger: Acknowledger, packet: IPublishPacket): void {
     const { counts } = this.#options;
     const bytes = packet.payload.length;
+    this.#outstanding += 1;
+    this.#outstandingBytes += bytes;
+    let isCounted = true;
     const release = () => {
+      if (!isCounted) return;
+      isCounted = false;
       this.#outstanding -= 1;
       this.#outstandingBytes -= bytes;
       if (this.#outstanding === 0) for (const settled of this.#settled) settled();
@@ -194,11 +207,8 @@ export class Reception {
     });
     counts.received += 1;
     if (packet.dup) counts.redelivered += 1;
-    if (pending) {
-      this.#outstanding += 1;
-      this.#outstandingBytes += bytes;
-    }
-    void this.#arrivals.push({ message, pending, acknowledger }).catch(() => {});
+    const arrival = { message, acknowledger, release: pending ? undefined : release };
+    void this.#arrivals.push(arrival).catch(() => {});
   }
 
   #hasRoom(): boolean {

@@ -1,5 +1,6 @@
-import { RelayError } from '../errors';
+import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
+import { messageBytes } from '../spool/message-bytes';
 import type { Spool, SpoolEntry } from '../spool/spool';
 import { InFlightWindow } from './in-flight-window';
 import type { Link } from './link';
@@ -118,25 +119,37 @@ export class Sender {
   acknowledge(messageId: number, reasonCode: number): void {
     const entry = this.#window.acknowledge(messageId);
     if (!entry) return;
+    try {
+      this.#heed(entry, reasonCode);
+    } finally {
+      this.pump();
+    }
+  }
+
+  #heed(entry: SpoolEntry, reasonCode: number): void {
     const refusal = PERMANENT_REFUSALS.get(reasonCode);
     const isKept = reasonCode === NO_SUBSCRIBER && this.#settings.whenNoSubscriber === 'keep';
     if (refusal !== undefined) {
-      this.#user.refused(entry, this.#refusalOf(entry.message, refusal));
+      this.#refuse(entry, this.#refusalOf(entry.message, refusal));
     } else if (isKept || reasonCode >= 0x80) {
       const retryInMs = this.#topics.postpone(entry);
       const { topic = '' } = entry.message;
       if (retryInMs !== undefined) this.#user.waiting({ topic, reasonCode, retryInMs });
     } else {
-      this.#topics.delivered(entry);
+      this.#topics.settled(entry);
       this.#user.acknowledged(entry);
     }
-    this.pump();
+  }
+
+  #refuse(entry: SpoolEntry, error: RelayError): void {
+    this.#topics.settled(entry);
+    this.#user.refused(entry, error);
   }
 
   /** @throws {RelayError} `MESSAGE_TOO_LARGE` for what the broker would throw us out for. */
   assertFits(message: Message): void {
     const limit = this.#link?.limits.maximumPacketSize ?? Number.POSITIVE_INFINITY;
-    if (message.payload.byteLength <= limit / 2) return;
+    if (messageBytes(message) <= limit / 2) return;
     const size = this.#window.packetSize(message);
     if (size <= limit) return;
     const { name: stage } = this.#settings;
@@ -156,7 +169,7 @@ export class Sender {
       if (link !== this.#link) return;
     }
     while (this.#window.hasRoomFor(0) && !this.#topics.isFull) {
-      const entries = await this.#spool.read(this.#sentTo, this.#window.room);
+      const entries = await this.#spool.read(this.#sentTo, this.#window.room, this.#window.roomBytes);
       if (link !== this.#link || entries.length === 0) return;
       for (const entry of entries) {
         if (!this.#window.hasRoomFor(entry.bytes)) return;
@@ -172,13 +185,18 @@ export class Sender {
   #send(entry: SpoolEntry): boolean {
     try {
       this.assertFits(entry.message);
+      const isTaken = this.#window.send(entry);
+      if (entry.position <= this.#everSentTo) this.#resent += 1;
+      else this.#everSentTo = entry.position;
+      return isTaken;
     } catch (error) {
-      this.#user.refused(entry, error as RelayError);
+      // Only this message cannot be sent; those behind it can.
+      const { name: stage } = this.#settings;
+      const refusal = `${stage}: message ${entry.message.id} cannot be made into a packet (${messageOf(error)}).`;
+      const details = { code: 'MESSAGE_REFUSED', stage, cause: error } as const;
+      this.#refuse(entry, error instanceof RelayError ? error : new RelayError(refusal, details));
       return true;
     }
-    if (entry.position <= this.#everSentTo) this.#resent += 1;
-    else this.#everSentTo = entry.position;
-    return this.#window.send(entry);
   }
 
   #refusalOf({ id, topic }: Message, why: string): RelayError {

@@ -182,6 +182,41 @@ describeWith('mosquitto', 'Subscriber on Mosquitto', () => {
     await second.close();
   });
 
+  it('what is never acknowledged takes no room on the next connection', async () => {
+    const subscriber = subscribe({ url: `mqtt://127.0.0.1:${proxy.port}`, windowMessages: 4 });
+    const iterator = subscriber[Symbol.asyncIterator]();
+    const taking = take(iterator, 3);
+    await publishAll(texts(3));
+    await taking;
+    for (const expected of [
+      ['0', '1', '2'],
+      ['0', '1', '2'],
+    ]) {
+      const offline = once(subscriber as never, 'offline');
+      proxy.cut();
+      await offline;
+      expect((await take(iterator, 3)).map(textOf)).toEqual(expected);
+    }
+    await publishAll(['3']);
+    expect((await take(iterator, 1)).map(textOf)).toEqual(['3']);
+    await iterator.return?.();
+  });
+
+  it('reads no more of what needs no acknowledgement (QoS 0) than its window', async () => {
+    const subscriber = subscribe({ windowMessages: 5 });
+    const iterator = subscriber[Symbol.asyncIterator]();
+    const first = iterator.next();
+    await until(() => subscriber.stats.online, 'it is subscribed');
+    const client = await mqtt.connectAsync(broker.url);
+    for (let count = 0; count < 50; count += 1) await client.publishAsync('faces', String(count), { qos: 0 });
+    expect(textOf((await first).value!)).toBe('0');
+    await until(() => subscriber.stats.outstanding === 5, 'a full window');
+    const rest = await take(iterator, 49);
+    expect(rest.map(textOf)).toEqual(texts(50).slice(1));
+    await client.endAsync();
+    await iterator.return?.();
+  });
+
   it('without a client id only hears what comes while it is connected', async () => {
     const subscriber = subscribe({ clientId: undefined });
     const iterator = subscriber[Symbol.asyncIterator]();
@@ -225,6 +260,23 @@ describeWith('mosquitto', 'Subscriber on Mosquitto', () => {
     await expect(next).rejects.toThrow(/secret.*access rules/);
     await refused.close();
     refusing.close();
+  });
+});
+
+describe('Subscriber on a broker that does not answer', () => {
+  it('closes although its subscription was never answered', async () => {
+    const silent = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.write(Buffer.from([0x20, 3, 0, 0, 0])));
+    }).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as { port: number };
+    const subscriber = new Subscriber({ url: `mqtt://127.0.0.1:${port}`, topic: 'x', clientId: 'x' });
+    const next = subscriber[Symbol.asyncIterator]().next();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await subscriber.close();
+    expect(await next).toEqual({ done: true, value: undefined });
+    silent.close();
   });
 });
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
+import { apart } from '../apart';
 import { RelayError } from '../errors';
 import type { Delivery } from '../message';
 import { assertBroker, type BrokerOptions, withoutPassword } from './broker-options';
@@ -104,15 +105,22 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
       windowBytes: this.#windowBytes,
       counts: this.#counts,
       online: ({ protocolVersion, sessionPresent }) =>
-        this.emit('online', { url: this.#url, protocolVersion, sessionPresent }),
-      offline: (error, retryInMs) => this.emit('offline', { error, retryInMs }),
+        apart(() => this.emit('online', { url: this.#url, protocolVersion, sessionPresent })),
+      offline: (error, retryInMs) => apart(() => this.emit('offline', { error, retryInMs })),
     });
     this.#reception = reception;
+    const isOver = () => {
+      if (this.#reception === reception) this.#reception = undefined;
+    };
     return {
-      next: () => reception.next(),
+      next: () =>
+        reception.next().catch((error) => {
+          isOver();
+          throw error;
+        }),
       return: async () => {
         await reception.stop();
-        if (this.#reception === reception) this.#reception = undefined;
+        isOver();
         return { done: true, value: undefined };
       },
     };

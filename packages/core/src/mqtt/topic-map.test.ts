@@ -46,7 +46,32 @@ describe('TopicMap', () => {
     const topics = new TopicMap(routes, 'test');
     expect(topics.map('a/b')).toBe('first');
     expect(topics.map('a/c')).toBe('second');
-    expect(topics.filters).toEqual(['a/b', 'a/#']);
+    // Subscribed to both, Mosquitto would deliver a/b twice.
+    expect(topics.filters).toEqual(['a/#']);
+  });
+
+  it.each([
+    [['a/b', 'a/+'], ['a/+']],
+    [
+      ['a/+', 'a/b/#'],
+      ['a/+', 'a/b/#'],
+    ],
+    [
+      ['+/b', 'a/+'],
+      ['+/b', 'a/+'],
+    ],
+    [
+      ['#', '$SYS/#', 'a'],
+      ['#', '$SYS/#'],
+    ],
+    [['a/#', 'a'], ['a/#']],
+  ])('subscribes for %j to %j', (from, filters) => {
+    expect(
+      new TopicMap(
+        from.map((filter) => ({ from: filter })),
+        'test',
+      ).filters,
+    ).toEqual(filters);
   });
 
   it.each([

@@ -27,7 +27,11 @@ export class TopicMap {
       throw new TypeError(`${where}: topics must list at least one route such as { from: 'a', to: 'b' }.`);
     }
     this.#routes = routes.map((route) => toLevels(route, where));
-    this.filters = [...new Set(routes.map(({ from }) => from))];
+    const filters = [...new Set(routes.map(({ from }) => from))];
+    // Mosquitto delivers once for each filter that fits: one that another covers would bring everything twice.
+    this.filters = filters.filter(
+      (filter) => !filters.some((other) => other !== filter && covers(other, filter)),
+    );
   }
 
   /** The topic on the other side, or undefined where no route fits. */
@@ -70,6 +74,18 @@ function match(filter: readonly string[], topic: readonly string[]): string[][] 
 function fill(levels: readonly string[], matched: readonly string[][]): string {
   let next = 0;
   return levels.flatMap((level) => (level === '+' || level === '#' ? matched[next++]! : [level])).join('/');
+}
+
+/** Whether everything that `narrow` matches, `wide` matches too. Shares are left alone. */
+function covers(wide: string, narrow: string): boolean {
+  if (wide.startsWith('$') || narrow.startsWith('$')) return false;
+  const [from, to] = [wide.split('/'), narrow.split('/')];
+  for (const [index, level] of from.entries()) {
+    if (level === '#') return true;
+    const other = to[index];
+    if (other === undefined || other === '#' || (level !== '+' && level !== other)) return false;
+  }
+  return from.length === to.length;
 }
 
 /** The filter behind `$share/{group}/` (MQTT 5 section 4.8.2). */

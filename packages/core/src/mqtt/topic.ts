@@ -27,8 +27,15 @@ export function assertTopicFilter(filter: unknown, where: string): asserts filte
 function problemWith(topic: unknown): string | undefined {
   if (typeof topic !== 'string' || topic === '')
     return `must be a text that is not empty, not ${JSON.stringify(topic)}`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  if (/[\u0000-\u001f\u007f]/.test(topic)) return `${JSON.stringify(topic)} contains control characters`;
-  if (Buffer.byteLength(topic) > 65_535) return 'is longer than 65,535 bytes';
+  return problemWithText(topic);
+}
+
+/** Control characters, lone halves of a pair and what is no character (MQTT 5 section 1.5.4). */
+const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+
+/** Why brokers hang up on a text, or undefined where they do not: it may be at most 65,535 bytes of clean UTF-8. */
+export function problemWithText(text: string): string | undefined {
+  if (FORBIDDEN.test(text)) return `${JSON.stringify(text)} contains characters that MQTT does not allow`;
+  if (Buffer.byteLength(text) > 65_535) return 'is longer than 65,535 bytes';
   return undefined;
 }

@@ -62,25 +62,18 @@ export class WaitingTopics {
     return topic.pauseMs;
   }
 
-  /** A message of this topic was taken: all that wait for it are due. */
-  delivered(entry: SpoolEntry): void {
-    const name = entry.message.topic ?? '';
-    const topic = this.#topics.get(name);
-    if (!topic) return;
-    clearTimeout(topic.timer);
-    this.#topics.delete(name);
-    this.#due.push(...topic.entries);
+  /** The broker has given a last word on a message of this topic: all that wait for it are due. */
+  settled(entry: SpoolEntry): void {
+    this.#free(entry.message.topic ?? '');
   }
 
-  /** Forgets one message, which has left the spool. */
+  /** Forgets one message, which has left the spool; if it was to be tried next, the next one is. */
   forget(position: number): void {
-    for (const entries of [this.#due, ...[...this.#topics.values()].map((topic) => topic.entries)]) {
-      const index = entries.findIndex((entry) => entry.position === position);
-      if (index !== -1) {
-        entries.splice(index, 1);
-        this.#count -= 1;
-      }
+    for (const [name, { entries, timer }] of this.#topics) {
+      if (this.#takeOut(entries, position) && entries.length === 0 && timer) this.#free(name);
     }
+    const name = this.#due.find((entry) => entry.position === position)?.message.topic ?? '';
+    if (this.#takeOut(this.#due, position)) this.#free(name);
   }
 
   /** Forgets all: a new link sends everything again. */
@@ -96,5 +89,21 @@ export class WaitingTopics {
     const probe = topic.entries.shift();
     if (probe) this.#due.push(probe);
     this.#wake();
+  }
+
+  #free(name: string): void {
+    const topic = this.#topics.get(name);
+    if (!topic) return;
+    clearTimeout(topic.timer);
+    this.#topics.delete(name);
+    this.#due.push(...topic.entries);
+  }
+
+  #takeOut(entries: SpoolEntry[], position: number): boolean {
+    const index = entries.findIndex((entry) => entry.position === position);
+    if (index === -1) return false;
+    entries.splice(index, 1);
+    this.#count -= 1;
+    return true;
   }
 }

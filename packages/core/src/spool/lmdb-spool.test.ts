@@ -164,6 +164,28 @@ describe('LmdbSpool', () => {
     await second.close();
   });
 
+  it('keeps what is set aside apart, with the reason, and through a restart', async () => {
+    const folder = place();
+    const first = new LmdbSpool(folder);
+    await first.open();
+    for (const id of ['a', 'b']) await first.append(message(id));
+    await first.setAside((await first.read(0, 1))[0]!.position, 'not authorised');
+    expect(await idsIn(first)).toEqual(['b']);
+    await first.close();
+
+    const second = new LmdbSpool(folder);
+    const [kept, ...others] = await second.listSetAside();
+    expect(others).toEqual([]);
+    expect(kept).toMatchObject({ message: { id: 'a', properties: {} }, reason: 'not authorised' });
+    expect(Buffer.from(kept!.message.payload).toString()).toBe('payload of a');
+    expect(Date.now() - kept!.at).toBeLessThan(60_000);
+    // Its place is not given to another message.
+    expect((await second.append(message('c')))!.position).toBeGreaterThan(kept!.position);
+    await second.discardSetAside(kept!.position);
+    expect(await second.listSetAside()).toEqual([]);
+    await second.close();
+  });
+
   it('refuses a spool of another version and leaves it as it is', async () => {
     const folder = place();
     await mkdir(folder);

@@ -6,7 +6,7 @@ import type { Message } from '../message';
 import { assertDatabase, setAside } from './lmdb-file';
 import { messageBytes } from './message-bytes';
 import { decodeMessage, encodeMessage } from './message-codec';
-import type { Spool, SpoolDrop, SpoolEntry } from './spool';
+import type { SetAside, Spool, SpoolDrop, SpoolEntry } from './spool';
 import { type Indexed, SpoolIndex } from './spool-index';
 import { SpoolLock } from './spool-lock';
 import { type SpoolBounds, SpoolRoom } from './spool-room';
@@ -18,7 +18,15 @@ export interface LmdbSpoolOptions extends Partial<SpoolBounds> {
   readonly maximumBytes?: number;
 }
 
+interface SetAsideNotes {
+  readonly reason: string;
+  readonly at: number;
+}
+
 const VERSION = 1;
+const MAXIMUM_SET_ASIDE = 1_000;
+/** The property that a message set aside carries on disk; no name in MQTT can contain a NUL. */
+const NOTES = '\0notes';
 
 /**
  * Keeps messages on disk, in an LMDB database: what `append()` has resolved for is safe from a killed
@@ -35,7 +43,10 @@ export class LmdbSpool implements Spool {
   #messages: Database<Buffer, number> | undefined;
   /** What each message takes, so that opening need not read them all. */
   #sizes: Database<Buffer, number> | undefined;
+  #setAside: Database<Buffer, number> | undefined;
   #opening: Promise<void> | undefined;
+  /** Settles when every message appended so far is in the index, or has failed. */
+  #visible: Promise<void> = Promise.resolve();
   #position = 0;
 
   /** @param folder made where it is missing, when the spool is opened. */
@@ -78,28 +89,32 @@ export class LmdbSpool implements Spool {
     }
     this.#position += 1;
     const position = this.#position;
+    const committed = this.#commit(() => [
+      this.#sizes!.put(position, sizeRecord(bytes)),
+      this.#messages!.put(position, encodeMessage(message)),
+    ]);
+    // Flushes may end in another order than they began; who reads by position must see no gap.
+    const earlier = this.#visible;
+    const visible = Promise.allSettled([committed, earlier]).then(([own]) => {
+      if (own.status === 'rejected') throw own.reason;
+      this.#index.add({ position, bytes });
+    });
+    this.#visible = visible.catch(() => {});
     try {
-      await this.#commit(() => [
-        this.#sizes!.put(position, sizeRecord(bytes)),
-        this.#messages!.put(position, encodeMessage(message)),
-      ]);
+      await visible;
     } catch (error) {
       this.#room.give(bytes);
       throw this.#asError(error);
     }
-    this.#index.add({ position, bytes });
-    this.#room.placed();
+    this.#room.placed(() => this.#evict());
     return { position, message, bytes };
   }
 
-  async read(position: number, limit: number): Promise<readonly SpoolEntry[]> {
-    const entries: SpoolEntry[] = [];
-    for (const { position: at, bytes } of this.#index.after(position, limit)) {
-      const stored = this.#messages!.getBinary(at);
-      if (!stored) throw this.#asError(new Error(`message ${at} is not where it was put`));
-      entries.push({ position: at, message: decodeMessage(stored), bytes });
-    }
-    return entries;
+  async read(position: number, limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
+    return this.#index.after(position, limit, bytes).map((found) => ({
+      ...found,
+      message: this.#messageAt(found.position),
+    }));
   }
 
   /** Not flushed by itself: a message that was removed just before a power cut is sent once more. */
@@ -112,6 +127,41 @@ export class LmdbSpool implements Spool {
     } catch (error) {
       throw this.#asError(error);
     }
+  }
+
+  /** Keeps the message apart, with the reason; see `listSetAside()`. At most 1,000 are kept, the newest. */
+  async setAside(position: number, reason: string): Promise<void> {
+    const message = this.#messageAt(position);
+    const notes: SetAsideNotes = { reason, at: Date.now() };
+    const note = { ...message, properties: { ...message.properties, [NOTES]: JSON.stringify(notes) } };
+    const surplus = [...this.#setAside!.getKeys()].slice(0, -(MAXIMUM_SET_ASIDE - 1));
+    try {
+      await this.#commit(() => [
+        this.#setAside!.put(position, encodeMessage(note)),
+        ...(surplus.length > 0 && this.#setAside!.getCount() >= MAXIMUM_SET_ASIDE
+          ? surplus.map((old) => this.#setAside!.remove(old))
+          : []),
+      ]);
+    } catch (error) {
+      throw this.#asError(error);
+    }
+    await this.remove(position);
+  }
+
+  /** The messages that could never be sent, oldest first. */
+  async listSetAside(): Promise<readonly SetAside[]> {
+    await this.open();
+    return [...this.#setAside!.getRange()].map(({ key, value }) => {
+      const { properties, ...rest } = decodeMessage(value);
+      const { [NOTES]: notes, ...others } = properties;
+      return { position: key, message: { ...rest, properties: others }, ...JSON.parse(String(notes)) };
+    });
+  }
+
+  /** Removes one that was set aside, for good. */
+  async discardSetAside(position: number): Promise<void> {
+    await this.open();
+    await this.#commit(() => [this.#setAside!.remove(position)]);
   }
 
   onDrop(listener: (drop: SpoolDrop) => void): void {
@@ -136,7 +186,7 @@ export class LmdbSpool implements Spool {
     const path = join(this.#folder, 'messages');
     await assertDatabase(path);
     const { open } = await import('lmdb');
-    const root = open<Buffer, number>({ path, maxDbs: 2, encoding: 'binary' });
+    const root = open<Buffer, number>({ path, maxDbs: 3, encoding: 'binary' });
     this.#root = root;
     const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
     const { size } = await stat(join(path, 'data.mdb'));
@@ -146,20 +196,20 @@ export class LmdbSpool implements Spool {
     }
     this.#sizes = root.openDB({ name: 'sizes', encoding: 'binary' });
     this.#messages = root.openDB({ name: 'messages', encoding: 'binary' });
-    this.#room.open();
+    this.#setAside = root.openDB({ name: 'set-aside', encoding: 'binary' });
     this.#load();
   }
 
   #load(): void {
-    const index = new SpoolIndex<Indexed>();
-    this.#room.clear();
+    this.#index = new SpoolIndex();
+    this.#room.open();
     for (const { key, value } of this.#sizes!.getRange()) {
       const bytes = value.readDoubleLE();
-      index.add({ position: key, bytes });
+      this.#index.add({ position: key, bytes });
       this.#room.add(bytes);
-      this.#position = key;
+      this.#position = Math.max(this.#position, key);
     }
-    this.#index = index;
+    for (const key of this.#setAside!.getKeys()) this.#position = Math.max(this.#position, key);
   }
 
   async #assertVersion(): Promise<void> {
@@ -192,6 +242,12 @@ export class LmdbSpool implements Spool {
     if (!root) throw new RelayError('spool: it is closed.', { code: 'CLOSED', stage: 'spool' });
     await Promise.all(write().map(handled));
     await handled(root.flushed);
+  }
+
+  #messageAt(position: number): Message {
+    const stored = this.#messages!.getBinary(position);
+    if (!stored) throw this.#asError(new Error(`message ${position} is not where it was put`));
+    return decodeMessage(stored);
   }
 
   #evict(): boolean {

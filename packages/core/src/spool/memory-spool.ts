@@ -15,7 +15,7 @@ export interface MemorySpoolOptions extends Partial<SpoolBounds> {
 export class MemorySpool implements Spool {
   readonly durable = false;
   readonly #room: SpoolRoom;
-  readonly #index = new SpoolIndex<SpoolEntry>();
+  #index = new SpoolIndex<SpoolEntry>();
   readonly #listeners: ((drop: SpoolDrop) => void)[] = [];
   #position = 0;
 
@@ -33,6 +33,7 @@ export class MemorySpool implements Spool {
   }
 
   async open(): Promise<void> {
+    this.#index = new SpoolIndex();
     this.#room.open();
   }
 
@@ -45,17 +46,21 @@ export class MemorySpool implements Spool {
     this.#position += 1;
     const entry = { position: this.#position, message, bytes };
     this.#index.add(entry);
-    this.#room.placed();
+    this.#room.placed(() => this.#evict());
     return entry;
   }
 
-  async read(position: number, limit: number): Promise<readonly SpoolEntry[]> {
-    return this.#index.after(position, limit);
+  async read(position: number, limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
+    return this.#index.after(position, limit, bytes);
   }
 
   async remove(position: number): Promise<void> {
     const entry = this.#index.remove(position);
     if (entry) this.#room.give(entry.bytes);
+  }
+
+  setAside(position: number, _reason: string): Promise<void> {
+    return this.remove(position);
   }
 
   onDrop(listener: (drop: SpoolDrop) => void): void {

@@ -18,18 +18,24 @@ export class SpoolIndex<Item extends Indexed> {
     return this.after(0, 1)[0];
   }
 
-  /** Positions have to grow. */
+  /** @throws {RangeError} for a position that does not grow: it would never be found again. */
   add(item: Item): void {
+    const last = this.#places.at(-1)?.position ?? 0;
+    if (item.position <= last) throw new RangeError(`position ${item.position} comes after ${last}`);
     this.#places.push({ position: item.position, item });
     this.#size += 1;
   }
 
-  /** The first items behind `position`, at most `limit`. */
-  after(position: number, limit: number): Item[] {
+  /** The first items behind `position`: at most `limit`, and no more than `bytes` together, but one. */
+  after(position: number, limit: number, bytes = Number.POSITIVE_INFINITY): Item[] {
     const found: Item[] = [];
+    let room = bytes;
     for (let at = this.#indexAfter(position); at < this.#places.length && found.length < limit; at += 1) {
       const { item } = this.#places[at]!;
-      if (item) found.push(item);
+      if (!item) continue;
+      room -= item.bytes;
+      if (room < 0 && found.length > 0) break;
+      found.push(item);
     }
     return found;
   }

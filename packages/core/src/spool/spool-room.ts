@@ -7,21 +7,27 @@ export interface SpoolBounds {
   readonly maximumMessages: number;
   /** What they may take, in bytes. */
   readonly maximumBytes: number;
-  readonly whenFull: FullPolicy;
+  /** What happens to a message that finds the spool full. @default 'block' */
+  readonly whenFull?: FullPolicy;
+}
+
+interface Waiting {
+  readonly bytes: number;
+  admit(): void;
+  refuse(error: unknown): void;
 }
 
 const POLICIES: readonly FullPolicy[] = ['block', 'drop-oldest', 'drop-newest'];
 
-/** Keeps the account of a spool: who gets in, who waits, and what has to go. */
+/** Keeps the account of a spool: who gets in, who waits (first come, first in), and what has to go. */
 export class SpoolRoom {
-  readonly #bounds: SpoolBounds;
-  readonly #waiting: (() => void)[] = [];
+  readonly #bounds: Required<SpoolBounds>;
+  #waiting: Waiting[] = [];
   #messages = 0;
   #bytes = 0;
   #isClosed = false;
 
-  constructor(bounds: SpoolBounds, owner: string) {
-    const { maximumMessages, maximumBytes, whenFull } = bounds;
+  constructor({ maximumMessages, maximumBytes, whenFull = 'block' }: SpoolBounds, owner: string) {
     for (const [name, value] of Object.entries({ maximumMessages, maximumBytes })) {
       if (!(Number.isInteger(value) && value > 0)) {
         throw new TypeError(`${owner}: ${name} must be a whole number above 0, not ${value}.`);
@@ -30,23 +36,16 @@ export class SpoolRoom {
     if (!POLICIES.includes(whenFull)) {
       throw new TypeError(`${owner}: whenFull must be ${POLICIES.join(', ')}, not ${whenFull}.`);
     }
-    this.#bounds = bounds;
-  }
-
-  get messages(): number {
-    return this.#messages;
+    this.#bounds = { maximumMessages, maximumBytes, whenFull };
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
+  /** Begins an account, with nothing in it. */
   open(): void {
     this.#isClosed = false;
-  }
-
-  /** Forgets the account, before what is in is counted anew. */
-  clear(): void {
     this.#messages = 0;
     this.#bytes = 0;
   }
@@ -58,17 +57,22 @@ export class SpoolRoom {
    */
   async take(bytes: number, evict: () => boolean, signal?: AbortSignal): Promise<boolean> {
     const { maximumBytes, whenFull } = this.#bounds;
+    if (this.#isClosed) throw closedError();
     if (bytes > maximumBytes) {
       throw new RelayError(
         `spool: a message of ${bytes} bytes does not fit into a spool of ${maximumBytes} bytes. Raise maximumBytes.`,
         { code: 'MESSAGE_TOO_LARGE', stage: 'spool' },
       );
     }
-    while (!this.#fits(bytes)) {
-      if (whenFull === 'drop-newest') return false;
-      if (whenFull === 'block' || !evict()) await this.#change(signal);
+    if (this.#waiting.length === 0) {
+      if (whenFull === 'drop-oldest') while (!this.#fits(bytes) && evict());
+      if (this.#fits(bytes)) {
+        this.add(bytes);
+        return true;
+      }
     }
-    this.add(bytes);
+    if (whenFull === 'drop-newest') return false;
+    await this.#turn(bytes, signal);
     return true;
   }
 
@@ -78,44 +82,65 @@ export class SpoolRoom {
     this.#bytes += bytes;
   }
 
-  /** A message that took room is in its place: from now on it can be evicted. */
-  placed(): void {
-    if (this.#bounds.whenFull === 'drop-oldest') this.#wake();
+  /** A message that took room is in its place; with `drop-oldest` it makes way for who waits. */
+  placed(evict: () => boolean): void {
+    if (this.#bounds.whenFull !== 'drop-oldest') return;
+    while (this.#waiting[0] && !this.#fits(this.#waiting[0].bytes) && evict());
+    this.#admit();
   }
 
   /** A message has left. */
   give(bytes: number): void {
     this.#messages -= 1;
     this.#bytes -= bytes;
-    this.#wake();
+    this.#admit();
   }
 
   /** Nothing gets in any more; who waits is told. */
   close(): void {
     this.#isClosed = true;
-    this.#wake();
+    for (const { refuse } of this.#waiting.splice(0)) refuse(closedError());
   }
 
   #fits(bytes: number): boolean {
-    if (this.#isClosed) throw new RelayError('spool: it is closed.', { code: 'CLOSED', stage: 'spool' });
     const { maximumMessages, maximumBytes } = this.#bounds;
     return this.#messages < maximumMessages && this.#bytes + bytes <= maximumBytes;
   }
 
-  #wake(): void {
-    for (const wake of this.#waiting.splice(0)) wake();
+  #admit(): void {
+    for (let first = this.#waiting[0]; first && this.#fits(first.bytes); first = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.add(first.bytes);
+      first.admit();
+    }
   }
 
-  /** Resolves when something has left; all that wait look again, the longest waiting first. */
-  #change(signal?: AbortSignal): Promise<void> {
+  #turn(bytes: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const abort = () => reject(signal?.reason);
+      const leave = () => signal?.removeEventListener('abort', abort);
+      const waiting: Waiting = {
+        bytes,
+        admit: () => {
+          leave();
+          resolve();
+        },
+        refuse: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      const abort = () => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiting);
+        reject(signal?.reason);
+        this.#admit();
+      };
       signal?.addEventListener('abort', abort, { once: true });
-      this.#waiting.push(() => {
-        signal?.removeEventListener('abort', abort);
-        resolve();
-      });
+      this.#waiting.push(waiting);
     });
   }
+}
+
+function closedError(): RelayError {
+  return new RelayError('spool: it is closed.', { code: 'CLOSED', stage: 'spool' });
 }

@@ -11,6 +11,15 @@ export interface SpoolEntry {
   readonly bytes: number;
 }
 
+/** A message that was set aside because it can never be sent. */
+export interface SetAside {
+  readonly position: number;
+  readonly message: Message;
+  readonly reason: string;
+  /** Milliseconds since 1970 (UTC). */
+  readonly at: number;
+}
+
 /** A message that left without having been sent. */
 export interface SpoolDrop {
   readonly message: Message;
@@ -33,10 +42,18 @@ export interface Spool {
    * is full: `block` waits for room, `drop-oldest` makes room, `drop-newest` resolves with undefined.
    */
   append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined>;
-  /** The first entries after `position`, at most `limit`, oldest first; 0 stands before the first. */
-  read(position: number, limit: number): Promise<readonly SpoolEntry[]>;
+  /**
+   * The first entries after `position`, oldest first: at most `limit`, and no more than `bytes` together
+   * (but one). 0 stands before the first.
+   */
+  read(position: number, limit: number, bytes?: number): Promise<readonly SpoolEntry[]>;
   /** Takes a message out for good. Harmless where it is gone already. */
   remove(position: number): Promise<void>;
+  /**
+   * Takes a message out that can never be sent. A durable spool keeps it apart, with the reason; another
+   * lets it go, and whoever published it is told.
+   */
+  setAside(position: number, reason: string): Promise<void>;
   /** Hears of each message that leaves without having been sent. */
   onDrop(listener: (drop: SpoolDrop) => void): void;
   close(): Promise<void>;

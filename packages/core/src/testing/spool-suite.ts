@@ -55,6 +55,50 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
     );
 
     it(
+      'shows what was appended in order and without a gap, at whatever pace it comes',
+      withSpool({}, async (spool) => {
+        let seen = 0;
+        const appended = Array.from({ length: 1_500 }, async (_, index) => {
+          await new Promise((resolve) => setTimeout(resolve, Math.random() * 150));
+          const entry = await spool.append(message(String(index)));
+          const behind = await spool.read(seen, 1_000_000);
+          for (const { position } of behind) {
+            assert.equal(position, seen + 1);
+            seen = position;
+          }
+          assert.ok(seen >= entry!.position);
+        });
+        await Promise.all(appended);
+        assert.equal(seen, 1_500);
+        assert.equal(spool.messages, 1_500);
+      }),
+    );
+
+    it(
+      'reads no more bytes than asked for, but one message',
+      withSpool({}, async (spool) => {
+        for (const id of ['a', 'b', 'c']) await spool.append(message(id, 99));
+        assert.deepEqual(idsOf(await spool.read(0, 10, 200)), ['a', 'b']);
+        assert.deepEqual(idsOf(await spool.read(0, 10, 1)), ['a']);
+      }),
+    );
+
+    it(
+      'lets nobody overtake a message that waits for room',
+      withSpool({ maximumBytes: 100 }, async (spool) => {
+        await spool.append(message('a', 60));
+        const order: string[] = [];
+        const large = spool.append(message('b', 80)).then(() => order.push('b'));
+        const small = spool.append(message('c', 10)).then(() => order.push('c'));
+        await nextTurn();
+        assert.deepEqual(order, []);
+        await spool.remove((await spool.read(0, 1))[0]!.position);
+        await Promise.all([large, small]);
+        assert.deepEqual(order, ['b', 'c']);
+      }),
+    );
+
+    it(
       'gives everything back byte for byte',
       withSpool({}, async (spool) => {
         const full: Message = {
