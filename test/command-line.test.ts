@@ -107,7 +107,7 @@ describeWith('mosquitto', 'the apps when they are told to stop', () => {
     const urls = ['--edge-url', edge.url, '--cloud-url', cloud.url];
     const app = startApp('edge-pipeline', [...urls, '--source', await photoFolder(2)]);
     expect(await app.ended, app.log).toBe(0);
-    expect(app.log).toMatch(/bridge: 6 forwarded/);
+    expect(app.log).toMatch(/bridge: 6 forwarded, 0 refused/);
     await until(
       async () => (await filesIn(store)).length === 6,
       () => sink.log,
@@ -132,9 +132,11 @@ describeWith('mosquitto', 'the apps when they are told to stop', () => {
       () => app.log.includes('finishing'),
       () => app.log,
     );
+    await new Promise((resolve) => setTimeout(resolve, 600));
     app.child.kill('SIGTERM');
     expect(await app.ended, app.log).toBe(1);
     expect(app.log).toMatch(/a second time/);
+    expect(app.log).toMatch(/3 faces are lost/);
     expect(app.log).toMatch(/0 acknowledged/);
   });
 });

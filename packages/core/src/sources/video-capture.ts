@@ -165,7 +165,9 @@ export class VideoCapture implements Capture {
   }
 
   #failure(what: string, said: readonly string[]): RelayError {
-    const quoted = said.length > 0 ? ` ffmpeg says: ${said.join(' / ')}` : '';
+    // Without the names and addresses of ffmpeg's parts.
+    const lines = said.map((line) => line.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, ''));
+    const quoted = lines.length > 0 ? ` ffmpeg says: ${lines.join(' / ')}` : '';
     return new RelayError(`${this.#path} ${what}. Copy it again, or check it with ffmpeg.${quoted}`, {
       code: 'SOURCE_FAILED',
       stage: this.#stage,

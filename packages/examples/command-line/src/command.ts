@@ -28,11 +28,25 @@ export function command(name: string, description: string, examples: string): Co
 /** An option that can also be set by `EDGE_RELAY_…`, with the same name in capitals. */
 export function setting(flags: string, description: string, details: SettingDetails = {}): Option {
   const option = new Option(flags, description);
-  option.env(`EDGE_RELAY_${option.name().toUpperCase().replaceAll('-', '_')}`);
+  const variable = `EDGE_RELAY_${option.name().toUpperCase().replaceAll('-', '_')}`;
+  tidy(variable, option.isBoolean());
+  option.env(variable);
   if (details.default !== undefined) option.default(details.default);
   if (details.choices) option.choices(details.choices);
   if (details.parse) option.argParser(details.parse);
   return option;
+}
+
+/** An empty variable counts as none, as compose files make them; one for a switch must be true or false. */
+function tidy(variable: string, isSwitch: boolean): void {
+  const value = process.env[variable];
+  if (value === '') delete process.env[variable];
+  if (!isSwitch || !value || /^(true|1|yes|on)$/i.test(value)) return;
+  if (!/^(false|0|no|off)$/i.test(value)) {
+    process.stderr.write(`error: ${variable} must be true or false, not ${JSON.stringify(value)}\n`);
+    process.exit(2);
+  }
+  delete process.env[variable];
 }
 
 /** Takes a number of at least `minimum`; a whole one unless `fraction` is set. */

@@ -8,7 +8,7 @@ export class Progress {
     if (!process.stderr.isTTY || performance.now() - this.#shownAt < 100) return;
     this.#shownAt = performance.now();
     this.#isShown = true;
-    process.stderr.write(`\r\u001b[K${text().slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    process.stderr.write(`\r\u001b[K${text().slice(0, (process.stderr.columns || 80) - 1)}`);
   }
 
   clear(): void {

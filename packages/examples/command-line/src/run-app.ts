@@ -13,6 +13,7 @@ export interface App {
 
 /** Docker kills after 10 seconds; then it is too late for a last word. */
 const DRAIN_MS = 8_000;
+const SAME_SIGNAL_MS = 500;
 
 /**
  * Runs an app until it ends by itself or is told to. Exit code 0: ended or drained; 1: failed, or
@@ -23,19 +24,23 @@ export async function runApp(name: string, body: (app: App) => Promise<void>): P
   const controller = new AbortController();
   const drains: (() => unknown)[] = [];
   let isStopping = false;
+  let stoppedAt = 0;
 
   const stopNow = (why: string) => {
-    log.error(`${why}: stopping with work unfinished; what is unacknowledged stays with its broker`);
+    log.error(`${why}: stopping with work unfinished`);
     controller.abort(new Error(why));
     // Whatever still hangs is not worth waiting for.
     setTimeout(() => process.exit(1), 1_000).unref();
   };
   const stop = (signal: NodeJS.Signals) => {
+    // A shell or a supervisor may send one signal twice, to us and to our group.
+    if (isStopping && performance.now() - stoppedAt < SAME_SIGNAL_MS) return;
     if (isStopping) {
       stopNow(`${signal} a second time`);
       return;
     }
     isStopping = true;
+    stoppedAt = performance.now();
     log.info(`${signal}: taking nothing new, finishing what is under way; once more stops at once`);
     setTimeout(() => stopNow(`not finished after ${DRAIN_MS / 1000} seconds`), DRAIN_MS).unref();
     for (const drain of drains) Promise.resolve(drain()).catch((error) => log.warn(describe(error)));

@@ -30,6 +30,7 @@ export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
   bridge.on('waiting', ({ topic }) =>
     log.change('waiting', `bridge: nobody subscribes to ${topic} yet; keeping the faces`),
   );
+  bridge.on('refused', ({ error }) => log.warn(error.message));
   bridge.on('forwarded', () => log.change('waiting', 'bridge: forwarding'));
   return bridge;
 }

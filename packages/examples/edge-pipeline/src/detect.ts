@@ -8,9 +8,10 @@ import type { EdgePipelineOptions } from './options';
 export async function detect(
   options: EdgePipelineOptions,
   app: App,
+  stop: AbortSignal,
   onAcknowledged: () => void,
 ): Promise<void> {
-  const { log, signal } = app;
+  const { log } = app;
   await using camera = new FrameSource(options.source!, {
     ...given({ camera: options.camera, loop: options.loop, realTime: options.realTime }),
     ...given({ framesPerSecond: options.framesPerSecond, startTime: options.startTime }),
@@ -53,17 +54,17 @@ export async function detect(
     log.change('edge', flowing);
     onAcknowledged();
   });
-  const refused = new AbortController();
-  publisher.on('failed', ({ error }) => refused.abort(error));
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stop, failed.signal]);
+  publisher.on('failed', ({ error }) => failed.abort(error));
+  publisher.on('refused', ({ error }) => log.warn(error.message));
   app.onStop(() => camera.close());
 
   const { frames } = await camera.describe();
   const stopShowing =
     frames === undefined || options.loop ? undefined : showProgress(camera, publisher, frames);
   try {
-    await pipeline(camera, detector, selector, publisher, {
-      signal: AbortSignal.any([signal, refused.signal]),
-    });
+    await pipeline(camera, detector, selector, publisher, { signal });
     // What is on disk is safe: only who ends by himself waits until the broker has it.
     const { spooled } = publisher.stats;
     if (spooled > 0 && !app.isStopping)
@@ -76,6 +77,9 @@ export async function detect(
     log.info(
       `${captured} frames (${dropped} dropped), ${faces.published} faces, ${faces.acknowledged} acknowledged`,
     );
+    if (faces.spooled > 0 && !options.spool) {
+      log.warn(`${faces.spooled} faces are lost: no broker has taken them over; --spool keeps them on disk`);
+    }
   }
 }
 

@@ -8,35 +8,54 @@ import { type EdgePipelineOptions, parseOptions } from './options';
 await runApp('edge-pipeline', (app) => run(parseOptions(process.argv.slice(2)), app));
 
 async function run(options: EdgePipelineOptions, app: App): Promise<void> {
-  if (options.role === 'detect') return detect(options, app, () => {});
+  if (options.role === 'detect') return detect(options, app, app.signal, () => {});
   await using bridge = makeBridge(options, app);
   if (options.role === 'bridge') {
     app.onStop(() => bridge.close());
     await bridge.run({ signal: app.signal });
-    app.log.info(`bridge: ${bridge.stats.forwarded} forwarded`);
-    return;
+  } else {
+    await both(options, app, bridge);
   }
+  const { forwarded, refused } = bridge.stats;
+  app.log.info(`bridge: ${forwarded} forwarded, ${refused} refused`);
+}
+
+/** Detector and bridge in one process: when one fails, the other stops. */
+async function both(options: EdgePipelineOptions, app: App, bridge: Bridge): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([app.signal, failed.signal]);
   // A broker of MQTT 3.1.1 throws away what nobody subscribes to and does not say so: the bridge comes first.
-  const isSubscribed = new Promise<void>((resolve) => {
+  const isSubscribed = new Promise<void>((resolve, reject) => {
     bridge.on('online', ({ side }) => side === 'from' && resolve());
     app.onStop(resolve);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
-  const running = bridge.run({ signal: app.signal });
-  const seeing = isSubscribed.then(() => see(options, app, bridge));
+  const running = bridge.run({ signal });
+  const seeing = isSubscribed.then(() => see(options, app, signal, bridge));
+  const fail = (error: unknown) => failed.abort(error);
+  running.catch(fail);
+  seeing.catch(fail);
   await Promise.all([seeing, running]);
-  app.log.info(`bridge: ${bridge.stats.forwarded} forwarded`);
 }
 
 /** Ends when the source does, after the last face has been forwarded. */
-async function see(options: EdgePipelineOptions, app: App, bridge: Bridge): Promise<void> {
+async function see(
+  options: EdgePipelineOptions,
+  app: App,
+  signal: AbortSignal,
+  bridge: Bridge,
+): Promise<void> {
   let acknowledged = 0;
   if (!app.isStopping) {
-    await detect(options, app, () => {
+    await detect(options, app, signal, () => {
       acknowledged += 1;
     });
   }
   // Told to stop, it leaves the rest to the local broker, which delivers it to the bridge's next start.
-  const isForwarded = () => bridge.stats.forwarded >= acknowledged && bridge.stats.outstanding === 0;
-  while (!app.isStopping && !isForwarded()) await sleep(50, undefined, { signal: app.signal });
+  const isThrough = () => {
+    const { forwarded, refused, dropped, outstanding } = bridge.stats;
+    return forwarded + refused + dropped >= acknowledged && outstanding === 0;
+  };
+  while (!app.isStopping && !isThrough()) await sleep(50, undefined, { signal });
   await bridge.close();
 }
