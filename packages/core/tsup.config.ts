@@ -13,7 +13,5 @@ export default defineConfig({
   target: 'node20',
   splitting: true,
   shims: true,
-  // Errors and stages are called by the names of their classes, in both builds.
-  keepNames: true,
   clean: true,
 });

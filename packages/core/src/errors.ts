@@ -52,6 +52,9 @@ export class RelayError extends Error {
   }
 }
 
+// The CommonJS build takes the names of classes away, and this one is what people read in a stack.
+Object.defineProperty(RelayError, 'name', { value: 'RelayError' });
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
