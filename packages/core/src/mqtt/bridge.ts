@@ -21,7 +21,10 @@ export interface BridgeOptions {
     Pick<SubscriberOptions, 'sessionExpirySeconds' | 'windowMessages' | 'windowBytes'>;
   /** The broker to give to. */
   readonly to: BrokerOptions &
-    Pick<PublisherOptions, 'windowMessages' | 'windowBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber'>;
+    Pick<
+      PublisherOptions,
+      'windowMessages' | 'windowBytes' | 'maximumPacketBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber'
+    >;
   /** What goes over, and under which name: `[{ from: 'hw3facestx2', to: 'hw3faces' }]`. */
   readonly topics: readonly TopicRoute[];
   /**

@@ -16,6 +16,11 @@ export interface PublisherOptions extends BrokerOptions {
   readonly windowMessages?: number | undefined;
   /** Their payloads together, in bytes, at the most (a single larger one still goes). @default 16 MiB */
   readonly windowBytes?: number | undefined;
+  /**
+   * The largest packet that the broker takes, in bytes. A broker of MQTT 5 says it by itself; one of 3.1.1
+   * does not, and hangs up on a larger one, again and again: name it here.
+   */
+  readonly maximumPacketBytes?: number | undefined;
   /** Milliseconds without any acknowledgement after which the connection counts as stuck. @default 20,000 */
   readonly acknowledgeTimeoutMs?: number | undefined;
   /**
@@ -57,6 +62,7 @@ export interface PublisherSettings {
   readonly topic: string | undefined;
   readonly windowMessages: number;
   readonly windowBytes: number;
+  readonly maximumPacketBytes: number;
   readonly acknowledgeTimeoutMs: number;
   readonly whenNoSubscriber: 'keep' | 'accept';
   readonly closeTimeoutMs: number;
@@ -69,13 +75,15 @@ export function publisherSettings(options: PublisherOptions): PublisherSettings 
     topic,
     windowMessages = 128,
     windowBytes = 16 * 1024 * 1024,
+    // The largest that the protocol knows (MQTT 5 section 2.1.4).
+    maximumPacketBytes = 268_435_455,
     acknowledgeTimeoutMs = 20_000,
     whenNoSubscriber = 'keep',
     closeTimeoutMs = 5_000,
   } = options;
   assertBroker(options, name);
   if (topic !== undefined) assertTopicName(topic, name);
-  const numbers = { windowMessages, windowBytes, acknowledgeTimeoutMs, closeTimeoutMs };
+  const numbers = { windowMessages, windowBytes, maximumPacketBytes, acknowledgeTimeoutMs, closeTimeoutMs };
   for (const [option, value] of Object.entries(numbers)) {
     if (!(Number.isInteger(value) && value > 0)) {
       throw new TypeError(`${name}: ${option} must be a whole number above 0, not ${value}.`);
@@ -84,5 +92,14 @@ export function publisherSettings(options: PublisherOptions): PublisherSettings 
   if (whenNoSubscriber !== 'keep' && whenNoSubscriber !== 'accept') {
     throw new TypeError(`${name}: whenNoSubscriber must be keep or accept, not ${whenNoSubscriber}.`);
   }
-  return { name, topic, windowMessages, windowBytes, acknowledgeTimeoutMs, whenNoSubscriber, closeTimeoutMs };
+  return {
+    name,
+    topic,
+    windowMessages,
+    windowBytes,
+    maximumPacketBytes,
+    acknowledgeTimeoutMs,
+    whenNoSubscriber,
+    closeTimeoutMs,
+  };
 }

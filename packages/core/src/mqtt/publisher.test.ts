@@ -201,6 +201,27 @@ describeWith('mosquitto', 'Publisher on Mosquitto', () => {
     await reader.close();
   });
 
+  it('keeps to a limit that it was told, where a broker of MQTT 3.1.1 says none', async () => {
+    await broker.close();
+    broker = await startMosquitto({ config: 'max_packet_size 10000' });
+    const reader = collect(broker.url, 'told', 4);
+    await reader.online;
+    const options = {
+      url: broker.url,
+      topic: 'told',
+      protocolVersion: 4,
+      maximumPacketBytes: 10_000,
+    } as const;
+    const publisher = new Publisher(options);
+    await expect(publisher.publish({ payload: Buffer.alloc(20_000) })).rejects.toMatchObject({
+      code: 'MESSAGE_TOO_LARGE',
+    });
+    await publisher.publish({ payload: 'small' });
+    expect(publisher.stats).toMatchObject({ acknowledged: 1, resent: 0, online: true });
+    await publisher.close();
+    await reader.close();
+  });
+
   it('refuses properties that the broker would throw it out for, and goes on', async () => {
     await broker.close();
     broker = await startMosquitto({ config: 'max_packet_size 10000' });

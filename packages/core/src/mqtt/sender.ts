@@ -148,11 +148,11 @@ export class Sender {
 
   /** @throws {RelayError} `MESSAGE_TOO_LARGE` for what the broker would throw us out for. */
   assertFits(message: Message): void {
-    const limit = this.#link?.limits.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    const { maximumPacketBytes, name: stage } = this.#settings;
+    const limit = Math.min(maximumPacketBytes, this.#link?.limits.maximumPacketSize ?? maximumPacketBytes);
     if (messageBytes(message) <= limit / 2) return;
     const size = this.#window.packetSize(message);
     if (size <= limit) return;
-    const { name: stage } = this.#settings;
     throw new RelayError(
       `${stage}: message ${message.id} makes a packet of ${size} bytes; the broker at ${this.#user.url} takes ${limit} at the most. Send smaller pictures (format jpeg, a smaller margin) or raise its max_packet_size.`,
       { code: 'MESSAGE_TOO_LARGE', stage },
