@@ -126,6 +126,19 @@ describe('LmdbSpool', () => {
     await spool.close();
   });
 
+  it('lets one of several in that find the lock of a killed process at the same time', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const folder = place();
+      await mkdir(folder);
+      const before = { pid: 999_999, startedAt: '1', host: hostname(), boot: 'another' };
+      await writeFile(join(folder, 'lock.json'), JSON.stringify(before));
+      const spools = Array.from({ length: 4 }, () => new LmdbSpool(folder));
+      const opened = await Promise.allSettled(spools.map((spool) => spool.open()));
+      expect(opened.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      for (const spool of spools) await spool.close();
+    }
+  });
+
   it('believes the heartbeat of a process on another host, until it stops', async () => {
     const folder = place();
     await mkdir(folder);

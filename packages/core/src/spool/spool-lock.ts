@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RelayError } from '../errors';
 import { bootId } from '../identity';
 
@@ -13,6 +14,9 @@ interface Holder {
   /** Tells two spools of one process apart from one that a killed process with our number has left. */
   readonly boot: string;
 }
+
+/** Makes the names of temporary files differ within a process. */
+let attempts = 0;
 
 const HEARTBEAT_MS = 5_000;
 /** Three missed heartbeats: a holder on another host, whose processes we cannot see, is dead. */
@@ -35,18 +39,20 @@ export class SpoolLock {
       host: hostname(),
       boot: bootId(),
     };
-    const temporary = `${this.#path}.${us.boot}`;
+    attempts += 1;
+    const temporary = `${this.#path}.${us.boot}-${attempts}`;
     await writeFile(temporary, JSON.stringify(us));
     try {
       while (!(await linked(temporary, this.#path))) {
-        const holder = await this.#holder();
+        const text = await readFile(this.#path, 'utf8').catch(() => '');
+        const holder = parse(text);
         if (holder && (await this.#isLiving(holder, us))) {
           throw new RelayError(
             `spool: ${this.#path} says that process ${holder.pid} on ${holder.host} uses this folder. Stop it, or take another folder.`,
             { code: 'SPOOL_IN_USE', stage: 'spool', retryable: true },
           );
         }
-        await rm(this.#path, { force: true });
+        await this.#takeAway(text);
       }
     } finally {
       await rm(temporary, { force: true });
@@ -64,12 +70,21 @@ export class SpoolLock {
     await rm(this.#path, { force: true });
   }
 
-  async #holder(): Promise<Holder | undefined> {
+  /** Removes a lock that nobody holds; one at a time, and only if it is still the one that was looked at. */
+  async #takeAway(stale: string): Promise<void> {
+    const guard = `${this.#path}.guard`;
+    if (!(await madeFolder(guard))) {
+      // Whoever made it is at it, or was killed at it.
+      const age = await ageOf(guard);
+      if (age > STALE_MS) await rmdir(guard).catch(() => {});
+      await sleep(20);
+      return;
+    }
     try {
-      return JSON.parse(await readFile(this.#path, 'utf8')) as Holder;
-    } catch {
-      // It is gone again, or was cut off by a power cut: nobody holds it.
-      return undefined;
+      const text = await readFile(this.#path, 'utf8').catch(() => undefined);
+      if (text === stale) await rm(this.#path, { force: true });
+    } finally {
+      await rmdir(guard);
     }
   }
 
@@ -79,11 +94,34 @@ export class SpoolLock {
       if (holder.pid === us.pid) return holder.boot === us.boot;
       return isRunning(holder.pid) && startOf(holder.pid) === holder.startedAt;
     }
-    const beatAt = await stat(this.#path).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => 0,
-    );
-    return Date.now() - beatAt < STALE_MS;
+    return (await ageOf(this.#path)) < STALE_MS;
+  }
+}
+
+/** Milliseconds since it was last touched; for ever where it is not there. */
+async function ageOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => Number.POSITIVE_INFINITY,
+  );
+}
+
+async function madeFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Undefined where it was cut off by a power cut: nobody holds it. */
+function parse(text: string): Holder | undefined {
+  try {
+    return JSON.parse(text) as Holder;
+  } catch {
+    return undefined;
   }
 }
 
