@@ -22,7 +22,7 @@ const drivers: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['sinks/s3-'],
   '@aws-sdk/lib-storage': ['sinks/s3-'],
   'exif-reader': ['sources/exif-time.ts', 'sinks/embedded-attributes.ts'],
-  lmdb: ['spool/lmdb-spool.ts'],
+  lmdb: ['spool/lmdb-'],
   mqtt: ['mqtt/'],
   'mqtt-packet': ['mqtt/'],
   'opencv-wasm': ['detectors/opencv.ts'],

@@ -5,14 +5,20 @@ const programs = {
   ffmpeg: ['ffmpeg'],
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
+  /** A disk of a size of our own, which takes the rights to mount one. */
+  tmpfs: ['mount', 'umount'],
 } as const;
 
-/** A program of the system that some tests need and a fresh machine may not have. */
+/** Something of the system that some tests need and a fresh machine may not have. */
 export type Tool = keyof typeof programs;
 
-/** Whether the tool is on this machine's PATH. */
+/** Whether the tool is on this machine's PATH, and may be used. */
 export function available(tool: Tool): boolean {
-  return programs[tool].every((program) => spawnSync('which', [program]).status === 0);
+  if (!programs[tool].every((program) => spawnSync('which', [program]).status === 0)) return false;
+  return (
+    tool !== 'tmpfs' ||
+    spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 import { open, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RootDatabase } from 'lmdb';
 import { messageOf, RelayError } from '../errors';
 
 /** `MDB_MAGIC`, at this place of each of the first two pages. */
@@ -8,11 +9,32 @@ const MAGIC_OFFSET = 24;
 const PAGE_BYTES = 4096;
 
 /**
+ * Opens the database in a folder, and makes it where there is none.
+ * @throws {RelayError} `SPOOL_DAMAGED`, once: the damaged file is set aside, and the next one begins anew.
+ */
+export async function openDatabase(folder: string, databases: number): Promise<RootDatabase<Buffer, number>> {
+  await assertDatabase(folder);
+  const { open } = await import('lmdb');
+  const root = open<Buffer, number>({
+    path: folder,
+    maxDbs: databases,
+    encoding: 'binary',
+    // A batch of its own for each turn ends in a promise that nobody hears, also when it is rejected.
+    eventTurnBatching: false,
+  });
+  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
+  const { size } = await stat(join(folder, 'data.mdb'));
+  const expected = (lastPageNumber + 1) * pageSize;
+  if (expected <= size) return root;
+  await root.close();
+  throw await setAside(folder, `it is ${size} bytes long and should be ${expected}`);
+}
+
+/**
  * Looks whether a folder's data.mdb can be a database, because LMDB maps it into memory without a look:
  * what is none, or is cut short, would end the process. A file that is none is set aside.
- * @throws {RelayError} `SPOOL_DAMAGED`, once: after that the spool begins anew.
  */
-export async function assertDatabase(folder: string): Promise<void> {
+async function assertDatabase(folder: string): Promise<void> {
   const path = join(folder, 'data.mdb');
   const size = await stat(path).then(
     (found) => found.size,
@@ -33,7 +55,7 @@ export async function assertDatabase(folder: string): Promise<void> {
 }
 
 /** Moves the damaged database out of the way; gives the error that says so. */
-export async function setAside(folder: string, why: string): Promise<RelayError> {
+async function setAside(folder: string, why: string): Promise<RelayError> {
   const aside = `${folder}.damaged-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`;
   const moved = await rename(folder, aside).then(
     () => `It is kept as ${aside}; started again, the spool begins empty.`,

@@ -213,5 +213,6 @@ describe('LmdbSpool', () => {
     await writeFile(file, '');
     await expect(new LmdbSpool(join(file, 'spool')).open()).rejects.toMatchObject({ code: 'SPOOL_FAILED' });
     expect(() => new LmdbSpool('')).toThrow(TypeError);
+    expect(() => new LmdbSpool('x', { freeDiskBytes: -1 })).toThrow(TypeError);
   });
 });

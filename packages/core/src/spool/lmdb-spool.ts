@@ -1,21 +1,29 @@
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Database, RootDatabase } from 'lmdb';
+import type { Database } from 'lmdb';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
-import { assertDatabase, setAside } from './lmdb-file';
+import { DiskSpace } from './lmdb-disk-space';
+import { openDatabase } from './lmdb-file';
+import { DiskFullError, GroupCommit } from './lmdb-group-commit';
 import { messageBytes } from './message-bytes';
 import { decodeMessage, encodeMessage } from './message-codec';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry } from './spool';
 import { type Indexed, SpoolIndex } from './spool-index';
 import { SpoolLock } from './spool-lock';
 import { type SpoolBounds, SpoolRoom } from './spool-room';
+import { assertVersion } from './spool-version';
 
 export interface LmdbSpoolOptions extends Partial<SpoolBounds> {
   /** How many messages may wait; each takes about 100 bytes of memory besides. @default 1,000,000 */
   readonly maximumMessages?: number;
   /** What they may take, in bytes. @default 1,073,741,824 (1 GiB) */
   readonly maximumBytes?: number;
+  /**
+   * What it leaves free on the disk for others, in bytes, and never less than 1 MiB; beyond that it counts
+   * as full. What it has taken of the disk once, it keeps and uses again. @default 104,857,600 (100 MiB)
+   */
+  readonly freeDiskBytes?: number;
 }
 
 interface SetAsideNotes {
@@ -23,7 +31,8 @@ interface SetAsideNotes {
   readonly at: number;
 }
 
-const VERSION = 1;
+/** How often it looks at the disk, at the most. */
+const DISK_LOOK_MS = 500;
 const MAXIMUM_SET_ASIDE = 1_000;
 /** The property that a message set aside carries on disk; no name in MQTT can contain a NUL. */
 const NOTES = '\0notes';
@@ -39,14 +48,16 @@ export class LmdbSpool implements Spool {
   readonly #lock: SpoolLock;
   readonly #listeners: ((drop: SpoolDrop) => void)[] = [];
   #index = new SpoolIndex<Indexed>();
-  #root: RootDatabase<Buffer, number> | undefined;
+  readonly #freeDiskBytes: number;
+  #disk: DiskSpace | undefined;
+  #largest = Number.POSITIVE_INFINITY;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #commits: GroupCommit | undefined;
   #messages: Database<Buffer, number> | undefined;
   /** What each message takes, so that opening need not read them all. */
   #sizes: Database<Buffer, number> | undefined;
   #setAside: Database<Buffer, number> | undefined;
   #opening: Promise<void> | undefined;
-  /** Settles when every message appended so far is in the index, or has failed. */
-  #visible: Promise<void> = Promise.resolve();
   #position = 0;
 
   /** @param folder made where it is missing, when the spool is opened. */
@@ -55,8 +66,16 @@ export class LmdbSpool implements Spool {
       throw new TypeError(`LmdbSpool: folder must be the path of a folder, not ${JSON.stringify(folder)}.`);
     }
     const { maximumMessages = 1_000_000, maximumBytes = 1024 ** 3, whenFull = 'block' } = options;
-    this.#room = new SpoolRoom({ maximumMessages, maximumBytes, whenFull }, 'LmdbSpool');
+    const { freeDiskBytes = 100 * 1024 * 1024 } = options;
+    if (!(Number.isInteger(freeDiskBytes) && freeDiskBytes >= 0)) {
+      throw new TypeError(`LmdbSpool: freeDiskBytes must be a whole number from 0, not ${freeDiskBytes}.`);
+    }
+    this.#room = new SpoolRoom({ maximumMessages, maximumBytes, whenFull }, 'LmdbSpool', {
+      evict: () => this.#evict(),
+      lookAgain: () => this.#lookAtDisk(),
+    });
     this.#folder = resolve(folder);
+    this.#freeDiskBytes = freeDiskBytes;
     this.#lock = new SpoolLock(this.#folder);
   }
 
@@ -83,31 +102,19 @@ export class LmdbSpool implements Spool {
 
   async append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined> {
     const bytes = messageBytes(message);
-    if (!(await this.#room.take(bytes, () => this.#evict(), signal))) {
-      this.#drop({ message, reason: 'full' });
-      return undefined;
+    const turn = this.#room.turn();
+    if (performance.now() - this.#lookedAt > DISK_LOOK_MS) this.#lookAtDisk();
+    while (await this.#room.take(turn, bytes, signal)) {
+      try {
+        return await this.#put(message, bytes);
+      } catch (error) {
+        this.#room.give(bytes);
+        if (!(error instanceof DiskFullError)) throw this.#asError(error);
+        if (this.#room.whenFull === 'drop-newest') break;
+      }
     }
-    this.#position += 1;
-    const position = this.#position;
-    const committed = this.#commit(() => [
-      this.#sizes!.put(position, sizeRecord(bytes)),
-      this.#messages!.put(position, encodeMessage(message)),
-    ]);
-    // Flushes may end in another order than they began; who reads by position must see no gap.
-    const earlier = this.#visible;
-    const visible = Promise.allSettled([committed, earlier]).then(([own]) => {
-      if (own.status === 'rejected') throw own.reason;
-      this.#index.add({ position, bytes });
-    });
-    this.#visible = visible.catch(() => {});
-    try {
-      await visible;
-    } catch (error) {
-      this.#room.give(bytes);
-      throw this.#asError(error);
-    }
-    this.#room.placed(() => this.#evict());
-    return { position, message, bytes };
+    this.#drop({ message, reason: 'full' });
+    return undefined;
   }
 
   async read(position: number, limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
@@ -118,15 +125,8 @@ export class LmdbSpool implements Spool {
   }
 
   /** Not flushed by itself: a message that was removed just before a power cut is sent once more. */
-  async remove(position: number): Promise<void> {
-    const removed = this.#index.remove(position);
-    if (!removed) return;
-    this.#room.give(removed.bytes);
-    try {
-      await Promise.all([this.#sizes!.remove(position), this.#messages!.remove(position)].map(handled));
-    } catch (error) {
-      throw this.#asError(error);
-    }
+  remove(position: number): Promise<void> {
+    return this.#remove(position);
   }
 
   /** Keeps the message apart, with the reason; see `listSetAside()`. At most 1,000 are kept, the newest. */
@@ -134,18 +134,13 @@ export class LmdbSpool implements Spool {
     const message = this.#messageAt(position);
     const notes: SetAsideNotes = { reason, at: Date.now() };
     const note = { ...message, properties: { ...message.properties, [NOTES]: JSON.stringify(notes) } };
-    const surplus = [...this.#setAside!.getKeys()].slice(0, -(MAXIMUM_SET_ASIDE - 1));
-    try {
-      await this.#commit(() => [
-        this.#setAside!.put(position, encodeMessage(note)),
-        ...(surplus.length > 0 && this.#setAside!.getCount() >= MAXIMUM_SET_ASIDE
-          ? surplus.map((old) => this.#setAside!.remove(old))
-          : []),
-      ]);
-    } catch (error) {
-      throw this.#asError(error);
-    }
-    await this.remove(position);
+    const record = encodeMessage(note);
+    const kept = [...this.#setAside!.getKeys()];
+    const surplus = kept.slice(0, Math.max(0, kept.length + 1 - MAXIMUM_SET_ASIDE));
+    await this.#remove(position, () => {
+      this.#setAside!.put(position, record);
+      for (const old of surplus) this.#setAside!.remove(old);
+    });
   }
 
   /** The messages that could never be sent, oldest first. */
@@ -161,7 +156,7 @@ export class LmdbSpool implements Spool {
   /** Removes one that was set aside, for good. */
   async discardSetAside(position: number): Promise<void> {
     await this.open();
-    await this.#commit(() => [this.#setAside!.remove(position)]);
+    await this.#written.remove(() => this.#setAside!.remove(position));
   }
 
   onDrop(listener: (drop: SpoolDrop) => void): void {
@@ -173,31 +168,33 @@ export class LmdbSpool implements Spool {
     await this.#opening?.catch(() => {});
     this.#opening = undefined;
     this.#room.close();
-    const root = this.#root;
-    this.#root = undefined;
-    if (root) await root.flushed.then(() => root.close());
+    const commits = this.#commits;
+    this.#commits = undefined;
+    await commits?.close();
     await this.#lock.release();
   }
 
   async #open(): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
     await this.#lock.acquire();
-    await this.#assertVersion();
+    await assertVersion(this.#folder);
     const path = join(this.#folder, 'messages');
-    await assertDatabase(path);
-    const { open } = await import('lmdb');
-    const root = open<Buffer, number>({ path, maxDbs: 3, encoding: 'binary' });
-    this.#root = root;
-    const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
-    const { size } = await stat(join(path, 'data.mdb'));
-    if ((lastPageNumber + 1) * pageSize > size) {
-      await root.close();
-      throw await setAside(path, `it is ${size} bytes long and should be ${(lastPageNumber + 1) * pageSize}`);
-    }
+    const root = await openDatabase(path, 3);
     this.#sizes = root.openDB({ name: 'sizes', encoding: 'binary' });
     this.#messages = root.openDB({ name: 'messages', encoding: 'binary' });
     this.#setAside = root.openDB({ name: 'set-aside', encoding: 'binary' });
     this.#load();
+    this.#disk = new DiskSpace({
+      folder: path,
+      root,
+      databases: [this.#sizes, this.#messages, this.#setAside],
+      reserveBytes: this.#freeDiskBytes,
+    });
+    this.#commits = new GroupCommit(root, {
+      room: () => this.#lookAtDisk(),
+      full: () => this.#room.limit(this.#index.bytes, this.#largest),
+    });
+    await this.#lookAtDisk();
   }
 
   #load(): void {
@@ -212,36 +209,48 @@ export class LmdbSpool implements Spool {
     for (const key of this.#setAside!.getKeys()) this.#position = Math.max(this.#position, key);
   }
 
-  async #assertVersion(): Promise<void> {
-    const path = join(this.#folder, 'spool.json');
-    const text = await readFile(path, 'utf8').catch((error) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
+  async #put(message: Message, bytes: number): Promise<SpoolEntry> {
+    let position = 0;
+    const record = encodeMessage(message);
+    await this.#written.write(record.byteLength, () => {
+      this.#position += 1;
+      position = this.#position;
+      this.#sizes!.put(position, sizeRecord(bytes));
+      this.#messages!.put(position, record);
     });
-    if (text === undefined) {
-      await writeFile(`${path}.new`, JSON.stringify({ version: VERSION }));
-      await rename(`${path}.new`, path);
-      return;
-    }
-    let version: unknown;
-    try {
-      version = JSON.parse(text).version;
-    } catch {
-      version = text;
-    }
-    if (version === VERSION) return;
-    throw new RelayError(
-      `spool: ${this.#folder} was made by another version of edge-relay (${JSON.stringify(version)}, this one knows ${VERSION}). Empty it with that version, or take another folder.`,
-      { code: 'SPOOL_FAILED', stage: 'spool' },
-    );
+    this.#index.add({ position, bytes });
+    this.#room.placed();
+    return { position, message, bytes };
   }
 
-  /** Resolves when what `write` puts is on the disk; what is put in the same turn shares the flush. */
-  async #commit(write: () => Promise<boolean>[]): Promise<void> {
-    const root = this.#root;
-    if (!root) throw new RelayError('spool: it is closed.', { code: 'CLOSED', stage: 'spool' });
-    await Promise.all(write().map(handled));
-    await handled(root.flushed);
+  /** Takes a message out, and whatever else there is to do in the same transaction. */
+  async #remove(position: number, also?: () => void): Promise<void> {
+    const removed = this.#index.remove(position);
+    if (!removed) return;
+    this.#room.give(removed.bytes);
+    try {
+      await this.#written.remove(() => {
+        this.#sizes!.remove(position);
+        this.#messages!.remove(position);
+        also?.();
+      });
+    } catch (error) {
+      throw this.#asError(error);
+    }
+  }
+
+  get #written(): GroupCommit {
+    if (this.#commits) return this.#commits;
+    throw new RelayError('spool: it is closed.', { code: 'CLOSED', stage: 'spool' });
+  }
+
+  /** Lets in as much as the disk still takes; resolves with how much that is, in bytes. */
+  async #lookAtDisk(): Promise<number> {
+    this.#lookedAt = performance.now();
+    const { bytes, largest } = await this.#disk!.room();
+    this.#largest = largest;
+    this.#room.limit(this.#index.bytes + bytes, largest);
+    return bytes;
   }
 
   #messageAt(position: number): Message {
@@ -253,9 +262,9 @@ export class LmdbSpool implements Spool {
   #evict(): boolean {
     const { oldest } = this.#index;
     if (!oldest) return false;
-    const stored = this.#messages!.getBinary(oldest.position);
+    const message = this.#messageAt(oldest.position);
     this.remove(oldest.position).catch(() => {});
-    if (stored) this.#drop({ message: decodeMessage(stored), position: oldest.position, reason: 'full' });
+    this.#drop({ message, position: oldest.position, reason: 'full' });
     return true;
   }
 
@@ -276,14 +285,4 @@ function sizeRecord(bytes: number): Buffer {
   const record = Buffer.alloc(8);
   record.writeDoubleLE(bytes);
   return record;
-}
-
-/** LMDB tells of a failed commit twice, the second time by a promise that hangs on the error: both are heard. */
-async function handled<T>(promise: Promise<T>): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    const commitError = (error as { commitError?: Promise<unknown> }).commitError;
-    throw (await Promise.resolve(commitError).catch((cause: unknown) => cause)) ?? error;
-  }
 }

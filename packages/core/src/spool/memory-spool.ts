@@ -21,7 +21,9 @@ export class MemorySpool implements Spool {
 
   constructor(options: MemorySpoolOptions = {}) {
     const { maximumMessages = 10_000, maximumBytes = 64 * 1024 * 1024, whenFull = 'block' } = options;
-    this.#room = new SpoolRoom({ maximumMessages, maximumBytes, whenFull }, 'MemorySpool');
+    this.#room = new SpoolRoom({ maximumMessages, maximumBytes, whenFull }, 'MemorySpool', {
+      evict: () => this.#evict(),
+    });
   }
 
   get messages(): number {
@@ -39,14 +41,14 @@ export class MemorySpool implements Spool {
 
   async append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined> {
     const bytes = messageBytes(message);
-    if (!(await this.#room.take(bytes, () => this.#evict(), signal))) {
+    if (!(await this.#room.take(this.#room.turn(), bytes, signal))) {
       this.#drop({ message, reason: 'full' });
       return undefined;
     }
     this.#position += 1;
     const entry = { position: this.#position, message, bytes };
     this.#index.add(entry);
-    this.#room.placed(() => this.#evict());
+    this.#room.placed();
     return entry;
   }
 

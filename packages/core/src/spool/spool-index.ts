@@ -8,9 +8,15 @@ export interface Indexed {
 export class SpoolIndex<Item extends Indexed> {
   #places: { readonly position: number; item: Item | undefined }[] = [];
   #size = 0;
+  #bytes = 0;
 
   get size(): number {
     return this.#size;
+  }
+
+  /** What all items take together. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** The item with the lowest position. */
@@ -24,6 +30,7 @@ export class SpoolIndex<Item extends Indexed> {
     if (item.position <= last) throw new RangeError(`position ${item.position} comes after ${last}`);
     this.#places.push({ position: item.position, item });
     this.#size += 1;
+    this.#bytes += item.bytes;
   }
 
   /** The first items behind `position`: at most `limit`, and no more than `bytes` together, but one. */
@@ -47,6 +54,7 @@ export class SpoolIndex<Item extends Indexed> {
     const { item } = place;
     place.item = undefined;
     this.#size -= 1;
+    this.#bytes -= item.bytes;
     if (this.#places.length > 64 && this.#size * 2 < this.#places.length) {
       this.#places = this.#places.filter((other) => other.item);
     }

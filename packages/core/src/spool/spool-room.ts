@@ -12,22 +12,41 @@ export interface SpoolBounds {
 }
 
 interface Waiting {
+  readonly turn: number;
   readonly bytes: number;
   admit(): void;
   refuse(error: unknown): void;
 }
 
+export interface SpoolRoomUser {
+  /** Removes the oldest message and gives its room back; false where there is none in its place yet. */
+  evict(): boolean;
+  /** Called every second for as long as somebody waits, to find room elsewhere. */
+  lookAgain?(): void;
+}
+
 const POLICIES: readonly FullPolicy[] = ['block', 'drop-oldest', 'drop-newest'];
+const LOOK_AGAIN_MS = 1_000;
 
 /** Keeps the account of a spool: who gets in, who waits (first come, first in), and what has to go. */
 export class SpoolRoom {
   readonly #bounds: Required<SpoolBounds>;
+  readonly #user: SpoolRoomUser;
+  /** By their turns. */
   #waiting: Waiting[] = [];
+  #lastTurn = 0;
+  #lookingAgain: NodeJS.Timeout | undefined;
   #messages = 0;
   #bytes = 0;
+  #limit = Number.POSITIVE_INFINITY;
+  #largest = Number.POSITIVE_INFINITY;
   #isClosed = false;
 
-  constructor({ maximumMessages, maximumBytes, whenFull = 'block' }: SpoolBounds, owner: string) {
+  constructor(
+    { maximumMessages, maximumBytes, whenFull = 'block' }: SpoolBounds,
+    owner: string,
+    user: SpoolRoomUser,
+  ) {
     for (const [name, value] of Object.entries({ maximumMessages, maximumBytes })) {
       if (!(Number.isInteger(value) && value > 0)) {
         throw new TypeError(`${owner}: ${name} must be a whole number above 0, not ${value}.`);
@@ -37,6 +56,11 @@ export class SpoolRoom {
       throw new TypeError(`${owner}: whenFull must be ${POLICIES.join(', ')}, not ${whenFull}.`);
     }
     this.#bounds = { maximumMessages, maximumBytes, whenFull };
+    this.#user = user;
+  }
+
+  get whenFull(): FullPolicy {
+    return this.#bounds.whenFull;
   }
 
   get bytes(): number {
@@ -48,14 +72,32 @@ export class SpoolRoom {
     this.#isClosed = false;
     this.#messages = 0;
     this.#bytes = 0;
+    this.#limit = Number.POSITIVE_INFINITY;
+    this.#largest = Number.POSITIVE_INFINITY;
   }
 
   /**
-   * Takes room for a message; resolves with false where the policy drops it. With `drop-oldest`,
-   * `evict()` removes the oldest (and gives its room back), or says false where there is none yet.
+   * What the messages may take for now, in bytes, where that is less than the bound, and how large one may
+   * be: a larger one would not fit if all others left.
+   */
+  limit(bytes: number, largest: number): void {
+    this.#limit = bytes;
+    this.#largest = largest;
+    this.#admit();
+  }
+
+  /** A place in the line, for `take()`. */
+  turn(): number {
+    this.#lastTurn += 1;
+    return this.#lastTurn;
+  }
+
+  /**
+   * Takes room for a message; resolves with false where the policy drops it. Who has an earlier turn gets
+   * in earlier.
    * @throws {RelayError} `MESSAGE_TOO_LARGE` where it could never fit, `CLOSED`; the signal's reason.
    */
-  async take(bytes: number, evict: () => boolean, signal?: AbortSignal): Promise<boolean> {
+  async take(turn: number, bytes: number, signal?: AbortSignal): Promise<boolean> {
     const { maximumBytes, whenFull } = this.#bounds;
     if (this.#isClosed) throw closedError();
     if (bytes > maximumBytes) {
@@ -64,15 +106,15 @@ export class SpoolRoom {
         { code: 'MESSAGE_TOO_LARGE', stage: 'spool' },
       );
     }
-    if (this.#waiting.length === 0) {
-      if (whenFull === 'drop-oldest') while (!this.#fits(bytes) && evict());
+    if (!this.#waiting[0] || this.#waiting[0].turn > turn) {
+      if (whenFull === 'drop-oldest') this.#makeWay(bytes);
       if (this.#fits(bytes)) {
         this.add(bytes);
         return true;
       }
     }
-    if (whenFull === 'drop-newest') return false;
-    await this.#turn(bytes, signal);
+    if (whenFull === 'drop-newest' || (whenFull === 'drop-oldest' && !this.#canMakeWay(bytes))) return false;
+    await this.#wait(turn, bytes, signal);
     return true;
   }
 
@@ -83,9 +125,9 @@ export class SpoolRoom {
   }
 
   /** A message that took room is in its place; with `drop-oldest` it makes way for who waits. */
-  placed(evict: () => boolean): void {
-    if (this.#bounds.whenFull !== 'drop-oldest') return;
-    while (this.#waiting[0] && !this.#fits(this.#waiting[0].bytes) && evict());
+  placed(): void {
+    if (this.#bounds.whenFull !== 'drop-oldest' || !this.#waiting[0]) return;
+    this.#makeWay(this.#waiting[0].bytes);
     this.#admit();
   }
 
@@ -99,12 +141,23 @@ export class SpoolRoom {
   /** Nothing gets in any more; who waits is told. */
   close(): void {
     this.#isClosed = true;
+    this.#stopLooking();
     for (const { refuse } of this.#waiting.splice(0)) refuse(closedError());
   }
 
   #fits(bytes: number): boolean {
     const { maximumMessages, maximumBytes } = this.#bounds;
-    return this.#messages < maximumMessages && this.#bytes + bytes <= maximumBytes;
+    const limit = Math.min(maximumBytes, this.#limit);
+    return this.#messages < maximumMessages && this.#bytes + bytes <= limit && bytes <= this.#largest;
+  }
+
+  #makeWay(bytes: number): void {
+    while (!this.#fits(bytes) && this.#canMakeWay(bytes) && this.#user.evict());
+  }
+
+  /** Whether the messages that are in are what stands in the way. */
+  #canMakeWay(bytes: number): boolean {
+    return this.#messages > 0 && bytes <= this.#largest;
   }
 
   #admit(): void {
@@ -113,13 +166,15 @@ export class SpoolRoom {
       this.add(first.bytes);
       first.admit();
     }
+    if (this.#waiting.length === 0) this.#stopLooking();
   }
 
-  #turn(bytes: number, signal?: AbortSignal): Promise<void> {
+  #wait(turn: number, bytes: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
       const leave = () => signal?.removeEventListener('abort', abort);
       const waiting: Waiting = {
+        turn,
         bytes,
         admit: () => {
           leave();
@@ -136,8 +191,15 @@ export class SpoolRoom {
         this.#admit();
       };
       signal?.addEventListener('abort', abort, { once: true });
-      this.#waiting.push(waiting);
+      const behind = this.#waiting.findLastIndex((other) => other.turn < turn) + 1;
+      this.#waiting.splice(behind, 0, waiting);
+      this.#lookingAgain ??= setInterval(() => this.#user.lookAgain?.(), LOOK_AGAIN_MS);
     });
+  }
+
+  #stopLooking(): void {
+    clearInterval(this.#lookingAgain);
+    this.#lookingAgain = undefined;
   }
 }
 

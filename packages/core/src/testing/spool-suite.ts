@@ -63,6 +63,8 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
           const entry = await spool.append(message(String(index)));
           const behind = await spool.read(seen, 1_000_000);
           for (const { position } of behind) {
+            // Several that became durable together read at the same time.
+            if (position <= seen) continue;
             assert.equal(position, seen + 1);
             seen = position;
           }

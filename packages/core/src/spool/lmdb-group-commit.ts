@@ -1,0 +1,147 @@
+import type { RootDatabase } from 'lmdb';
+
+export interface GroupCommitOptions {
+  /** Bytes that may be written now; below zero when others have filled the disk. */
+  room(): Promise<number>;
+  /** There is no room; called before the writes that found none are rejected. */
+  full(): void;
+}
+
+interface Write {
+  /** Puts or removes, synchronously. */
+  apply(): void;
+  readonly isRemoval: boolean;
+  /** About what it takes of the disk. */
+  readonly bytes: number;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+const RETRY_MS = 1_000;
+const PAGE_BYTES = 4_096;
+/** Removals write, too, but make room: they may take this much more, in bytes, of what is always left. */
+const REMOVAL_BYTES = 768 * 1024;
+
+/** There is no room on the disk: nothing was written, and the same write can succeed later. */
+export class DiskFullError extends Error {}
+
+/**
+ * Writes to an LMDB database in groups: what arrives while one group is on its way to the disk makes up
+ * the next, in one transaction and one flush. There is only ever one on its way, so that nothing overtakes
+ * what found no room.
+ */
+export class GroupCommit {
+  readonly #root: RootDatabase<Buffer, number>;
+  readonly #options: GroupCommitOptions;
+  #queue: Write[] = [];
+  #running: Promise<void> | undefined;
+  #isClosed = false;
+  #wake = () => {};
+
+  constructor(root: RootDatabase<Buffer, number>, options: GroupCommitOptions) {
+    this.#root = root;
+    this.#options = options;
+  }
+
+  /** Resolves when what `apply` puts, of so many bytes, is on the disk. @throws {DiskFullError} */
+  write(bytes: number, apply: () => void): Promise<void> {
+    // A value that is no part of a page takes whole ones.
+    return this.#add(apply, false, (Math.ceil(bytes / PAGE_BYTES) + 1) * PAGE_BYTES);
+  }
+
+  /** Resolves when it is done, on a full disk when there is room again; not flushed by itself. */
+  remove(apply: () => void): Promise<void> {
+    return this.#add(apply, true, 256);
+  }
+
+  /** Finishes what it has, and closes the database. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#wake();
+    await this.#running;
+    // After a failed commit LMDB would wait for its flush for ever; an empty one comes in its place.
+    await this.#commit([]).then(
+      () => this.#root.close(),
+      () => {},
+    );
+  }
+
+  #add(apply: () => void, isRemoval: boolean, bytes: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ apply, isRemoval, bytes, resolve, reject });
+      this.#running ??= this.#run().finally(() => {
+        this.#running = undefined;
+      });
+    });
+  }
+
+  async #run(): Promise<void> {
+    let most = Number.POSITIVE_INFINITY;
+    while (this.#queue.length > 0) {
+      const group = await this.#affordable(most);
+      if (group.length === 0) {
+        await this.#full();
+        continue;
+      }
+      try {
+        await this.#commit(group);
+        most *= 2;
+        for (const write of group) write.resolve();
+      } catch (error) {
+        // One of several may be at fault: each is tried by itself.
+        if (group.length > 1) this.#queue.unshift(...group);
+        else group[0]?.reject(error);
+        most = 1;
+      }
+    }
+  }
+
+  /** Takes from the front of the queue what there is room for. */
+  async #affordable(most: number): Promise<Write[]> {
+    const room = await this.#options.room();
+    let needed = 0;
+    let count = 0;
+    for (const { bytes, isRemoval } of this.#queue) {
+      needed += bytes;
+      if (count === most || needed > room + (isRemoval ? REMOVAL_BYTES : 0)) break;
+      count += 1;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  async #full(): Promise<void> {
+    const refused = this.#queue.filter((write) => !write.isRemoval);
+    this.#queue = this.#queue.filter((write) => write.isRemoval);
+    this.#options.full();
+    for (const write of refused) write.reject(new DiskFullError());
+    if (refused.length === 0) await this.#pause();
+  }
+
+  async #commit(group: readonly Write[]): Promise<void> {
+    try {
+      await this.#root.batch(() => {
+        for (const write of group) write.apply();
+      });
+    } catch (error) {
+      // LMDB says that it failed, and by a promise that hangs on the error, why.
+      const { commitError } = error as { commitError?: Promise<unknown> };
+      throw (await Promise.resolve(commitError).catch((cause: unknown) => cause)) ?? error;
+    }
+    if (group.some((write) => !write.isRemoval)) await this.#root.flushed;
+  }
+
+  /** Removals wait for somebody to make room; when it is closed, what they stand for is sent once more. */
+  async #pause(): Promise<void> {
+    if (this.#isClosed) {
+      for (const write of this.#queue.splice(0)) write.resolve();
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, RETRY_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,165 @@
+import { setMaxListeners } from 'node:events';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { until } from '../../test/brokers';
+import { describeWith } from '../../test/requirements';
+import { SmallDisk } from '../../test/small-disk';
+import type { Message } from '../message';
+import { LmdbSpool, type LmdbSpoolOptions } from './lmdb-spool';
+
+const MEBIBYTE = 1024 ** 2;
+const message = (number: number): Message => ({
+  id: String(number),
+  payload: Buffer.alloc(20_000, number),
+  properties: {},
+});
+const idsIn = async (spool: LmdbSpool) => (await spool.read(0, 10_000)).map(({ message: { id } }) => id);
+const numbers = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, index) => String(from + index));
+
+describeWith('tmpfs', 'LmdbSpool on a small disk', () => {
+  let disk: SmallDisk;
+  let spool: LmdbSpool;
+  beforeEach(() => {
+    disk = new SmallDisk(8 * MEBIBYTE);
+  });
+  afterEach(async () => {
+    await spool.close();
+    disk.close();
+  });
+
+  async function open(options: LmdbSpoolOptions): Promise<LmdbSpool> {
+    spool = new LmdbSpool(join(disk.folder, 'spool'), options);
+    await spool.open();
+    return spool;
+  }
+
+  /** Appends all at once; `durable` grows as they resolve. */
+  function appendAll(from: number, to: number) {
+    const durable: string[] = [];
+    const all = Promise.all(
+      numbers(from, to).map(async (id) => {
+        const entry = await spool.append(message(Number(id)));
+        if (entry) durable.push(id);
+      }),
+    );
+    return { durable, all };
+  }
+
+  it('waits while the disk is full, keeps all that it has said to be durable, and goes on by itself', async () => {
+    await disk.fill(4 * MEBIBYTE);
+    await open({ freeDiskBytes: 0 });
+    const { durable, all } = appendAll(0, 300);
+    await until(() => disk.free < 2.2 * MEBIBYTE, 'the disk is full');
+    await until(() => spool.messages === durable.length, 'all that fits is in');
+    const before = [...durable];
+    expect(before.length).toBeLessThan(110);
+    expect(await idsIn(spool)).toEqual(before);
+
+    await disk.empty();
+    await all;
+    expect(durable).toEqual(numbers(0, 300));
+    expect(await idsIn(spool)).toEqual(durable);
+    await spool.close();
+    await open({});
+    expect(await idsIn(spool)).toEqual(durable);
+  });
+
+  it('goes on while the disk stays full when messages leave, and forgets none of those for good', async () => {
+    await open({ freeDiskBytes: 0 });
+    const { durable, all } = appendAll(0, 600);
+    const sent: string[] = [];
+    const sending = (async () => {
+      while (sent.length < 600) {
+        await until(() => spool.messages > 0, 'something to send');
+        for (const entry of await spool.read(0, 20)) {
+          sent.push(entry.message.id);
+          await spool.remove(entry.position);
+        }
+      }
+    })();
+    await until(() => disk.free < 2.2 * MEBIBYTE || durable.length === 600, 'the disk is full');
+    await Promise.all([all, sending]);
+    expect(sent).toEqual(numbers(0, 600));
+    await spool.close();
+    await open({});
+    expect(spool.messages).toBe(0);
+  });
+
+  it.each(['drop-newest', 'drop-oldest'] as const)(
+    'with %s drops and counts what finds no room',
+    async (whenFull) => {
+      await open({ freeDiskBytes: 0, whenFull });
+      const dropped: string[] = [];
+      spool.onDrop((drop) => dropped.push(drop.message.id));
+      for (const id of numbers(0, 600)) await spool.append(message(Number(id)));
+      const kept = await idsIn(spool);
+      expect(kept.length).toBeGreaterThan(100);
+      expect([...kept, ...dropped].sort()).toEqual(numbers(0, 600).sort());
+      if (whenFull === 'drop-newest') expect(kept[0]).toBe('0');
+      else expect(kept.at(-1)).toBe('599');
+    },
+  );
+
+  it('leaves others their share of the disk, and uses again what it has taken', async () => {
+    await open({ freeDiskBytes: 4 * MEBIBYTE, whenFull: 'drop-newest' });
+    await appendAll(0, 300).all;
+    const kept = spool.messages;
+    expect(disk.free).toBeGreaterThan(3.9 * MEBIBYTE);
+    expect(disk.free).toBeLessThan(4.2 * MEBIBYTE);
+    for (let number = 0; number < 1_000; number += 1) {
+      const [oldest] = await spool.read(0, 1);
+      await spool.remove(oldest!.position);
+      await spool.append(message(number));
+    }
+    expect(spool.messages).toBeGreaterThan(kept * 0.7);
+    expect(disk.free).toBeGreaterThan(3.9 * MEBIBYTE);
+  });
+
+  it('can be emptied, and filled again, when others have taken even its share', async () => {
+    await open({ freeDiskBytes: 0 });
+    await appendAll(0, 200).all;
+    await spool.close();
+    await open({ freeDiskBytes: 8 * MEBIBYTE });
+    const { all } = appendAll(200, 250);
+    for (const { position } of await spool.read(0, 200)) await spool.remove(position);
+    await all;
+    expect(await idsIn(spool)).toEqual(numbers(200, 250));
+  });
+
+  it('touches nothing while others have filled the disk to the last byte, and catches up after that', async () => {
+    await open({ freeDiskBytes: 0, whenFull: 'drop-oldest' });
+    const dropped: string[] = [];
+    spool.onDrop((drop) => dropped.push(drop.message.id));
+    await appendAll(0, 100).all;
+    await disk.fill(disk.free);
+    const [first] = await spool.read(0, 1);
+    const removed = spool.remove(first!.position);
+    await appendAll(100, 110).all;
+    expect(dropped).toEqual(numbers(100, 110));
+    await disk.empty();
+    await removed;
+    await appendAll(110, 120).all;
+    const expected = [...numbers(1, 100), ...numbers(110, 120)];
+    await until(() => spool.messages === expected.length, 'the last ten are in');
+    await spool.close();
+    await open({});
+    expect(await idsIn(spool)).toEqual(expected);
+  });
+
+  it('lets a waiting append go when it is aborted or the spool is closed', async () => {
+    await disk.fill(7 * MEBIBYTE);
+    await open({ freeDiskBytes: 0 });
+    const controller = new AbortController();
+    setMaxListeners(0, controller.signal);
+    const aborted = Promise.allSettled(
+      numbers(0, 60).map((id) => spool.append(message(Number(id)), controller.signal)),
+    );
+    const closed = Promise.allSettled(numbers(60, 120).map((id) => spool.append(message(Number(id)))));
+    await until(() => disk.free < 2.2 * MEBIBYTE, 'the disk is full');
+    controller.abort(new Error('enough'));
+    expect((await aborted).at(-1)).toMatchObject({ reason: { message: 'enough' } });
+    await spool.close();
+    expect((await closed).at(-1)).toMatchObject({ reason: { code: 'CLOSED' } });
+  });
+});
