@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
 import { freePort } from './free-port';
 
 export interface MosquittoOptions {
@@ -14,10 +15,22 @@ export interface MosquittoOptions {
   readonly config?: string;
   /** Whether it saves its database when it ends in order. @default false */
   readonly persistence?: boolean;
+  /** Makes it speak TLS: its certificate and key as PEM text. @default plain TCP */
+  readonly tls?: MosquittoTls;
+  /** Passwords by user name; then nobody comes in without one. @default anyone does */
+  readonly users?: Readonly<Record<string, string>>;
+}
+
+export interface MosquittoTls {
+  readonly cert: string;
+  readonly key: string;
+  /** PEM text of the authority that must have signed the clients' certificates. @default none is asked for */
+  readonly clientCa?: string;
 }
 
 /** A real Mosquitto on loopback, with its files in a temporary folder. */
 export interface Mosquitto {
+  /** `mqtt://127.0.0.1:…`, or `mqtts://…` with TLS. */
   readonly url: string;
   readonly port: number;
   /** What it has logged since the beginning. */
@@ -48,7 +61,8 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const user = process.getuid?.() === 0 ? 'user root\n' : '';
   await writeFile(
     configPath,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\n${user}log_dest stderr\nlog_type all\n` +
+    `listener ${port} 127.0.0.1\n${await tlsLines(folder, options.tls)}${await userLines(folder, options.users)}` +
+      `${user}log_dest stderr\nlog_type all\n` +
       `persistence ${options.persistence ?? false}\npersistence_location ${folder}/\n${options.config ?? ''}\n`,
   );
   let child: ChildProcess | undefined;
@@ -78,7 +92,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
 
   await start();
   return {
-    url: `mqtt://127.0.0.1:${port}`,
+    url: `${options.tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`,
     port,
     get log() {
       return log;
@@ -91,6 +105,27 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function tlsLines(folder: string, tls: MosquittoTls | undefined): Promise<string> {
+  if (!tls) return '';
+  const file = async (name: string, text: string) => {
+    await writeFile(join(folder, name), text);
+    return join(folder, name);
+  };
+  const server = `certfile ${await file('server.crt', tls.cert)}\nkeyfile ${await file('server.key', tls.key)}\n`;
+  if (tls.clientCa === undefined) return server;
+  return `${server}cafile ${await file('clients.crt', tls.clientCa)}\nrequire_certificate true\n`;
+}
+
+async function userLines(folder: string, users: MosquittoOptions['users']): Promise<string> {
+  if (!users) return 'allow_anonymous true\n';
+  const path = join(folder, 'passwords');
+  await writeFile(path, '', { mode: 0o600 });
+  for (const [name, password] of Object.entries(users)) {
+    await promisify(execFile)('mosquitto_passwd', ['-b', path, name, password]);
+  }
+  return `allow_anonymous false\npassword_file ${path}\n`;
 }
 
 /** Resolves when something listens on the port; rejects with what `failure` says, or after ten seconds. */
