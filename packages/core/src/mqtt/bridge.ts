@@ -6,6 +6,7 @@ import { type Delivery, type Message, propertyOf } from '../message';
 import { pipeline } from '../pipeline';
 import type { Spool } from '../spool/spool';
 import type { StageContext, Transform, Writer } from '../stage';
+import { brokerAddresses } from './broker-address';
 import type { BrokerOptions } from './broker-options';
 import { Publisher } from './publisher';
 import type { OutgoingMessage, PublisherOptions } from './publisher-options';
@@ -211,7 +212,9 @@ export class Bridge extends EventEmitter<BridgeEvents> {
   }
 }
 
-/** The same after a restart, also in a new container, so that the broker knows us again. */
-function defaultClientId({ to, topics }: BridgeOptions): string {
-  return `edge-relay-bridge-${foreignId(to.url, Buffer.from(JSON.stringify(topics))).slice(0, 12)}`;
+/** The same after a restart, also in a new container or with a new password, so that the broker knows us again. */
+function defaultClientId({ to, topics, name = 'bridge' }: BridgeOptions): string {
+  const [far] = brokerAddresses(to, `${name} (to)`);
+  const place = `${far?.host}:${far?.port ?? ''}`;
+  return `edge-relay-bridge-${foreignId(place, Buffer.from(JSON.stringify(topics))).slice(0, 12)}`;
 }

@@ -1,16 +1,26 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { brokerAddresses } from './broker-address';
+
 /** How to reach a broker. */
 export interface BrokerOptions {
-  /** `mqtt://host[:port]`, `mqtts://…`, `ws://…` or `wss://…`. Default port 1883, or 8883 with TLS. */
-  readonly url: string;
+  /**
+   * `mqtt://host[:port]` (port 1883), `mqtts://…` (8883), `ws://…` (80) or `wss://…` (443); user name and
+   * password may stand in it, percent-encoded. Of several addresses the first that answers is used; each
+   * new connection begins with the first again.
+   */
+  readonly url: string | readonly string[];
   /** The name of the session at the broker; two clients with one name throw each other out. */
   readonly clientId?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** PEM text of the authorities to trust with `mqtts://` and `wss://`. @default the system's */
+  /**
+   * PEM text of the authorities to trust with `mqtts://` and `wss://`, or of a broker's own certificate that
+   * is signed by itself. @default the authorities that come with Node
+   */
   readonly ca?: string | Uint8Array | undefined;
   /** PEM text of our own certificate, for mutual TLS. */
   readonly cert?: string | Uint8Array | undefined;
-  /** PEM text of the key of our own certificate. */
+  /** PEM text of the key of our own certificate, without pass phrase. */
   readonly key?: string | Uint8Array | undefined;
   /** MQTT 5, or 4 for MQTT 3.1.1. @default 5, and 4 where the broker refuses 5 */
   readonly protocolVersion?: 4 | 5 | undefined;
@@ -24,23 +34,10 @@ export interface BrokerOptions {
   readonly retryMaximumMs?: number | undefined;
 }
 
-const PROTOCOLS = ['mqtt:', 'mqtts:', 'tcp:', 'ssl:', 'ws:', 'wss:'];
-
 /** Throws a `TypeError` for a broker that cannot be meant. */
 export function assertBroker(options: BrokerOptions, role: string): void {
-  const { url, protocolVersion, keepaliveSeconds, connectTimeoutMs, retryMinimumMs, retryMaximumMs } =
-    options;
-  const example = 'such as "mqtt://localhost:1883"';
-  if (typeof url !== 'string') throw new TypeError(`${role}: url must be a broker's address, ${example}.`);
-  if (!URL.canParse(url)) {
-    throw new TypeError(`${role}: url ${JSON.stringify(url)} is not a broker's address, ${example}.`);
-  }
-  const { protocol, hostname } = new URL(url);
-  if (!PROTOCOLS.includes(protocol) || hostname === '') {
-    throw new TypeError(
-      `${role}: url ${JSON.stringify(withoutPassword(url))} must begin with mqtt://, mqtts://, ws:// or wss:// and name a host, ${example}.`,
-    );
-  }
+  const { protocolVersion, keepaliveSeconds, connectTimeoutMs, retryMinimumMs, retryMaximumMs } = options;
+  const addresses = brokerAddresses(options, role);
   if (protocolVersion !== undefined && protocolVersion !== 4 && protocolVersion !== 5) {
     throw new TypeError(`${role}: protocolVersion must be 4 (MQTT 3.1.1) or 5, not ${protocolVersion}.`);
   }
@@ -48,11 +45,18 @@ export function assertBroker(options: BrokerOptions, role: string): void {
   if ((cert === undefined) !== (key === undefined)) {
     throw new TypeError(`${role}: cert and key belong together, but only ${cert ? 'cert' : 'key'} is given.`);
   }
-  const isSecure = ['mqtts:', 'ssl:', 'wss:'].includes(protocol);
-  if (!isSecure && (ca ?? cert) !== undefined) {
+  // MQTT.js would take some of these for a wish to have TLS, and leave others unused.
+  const plain = addresses.find(({ protocol }) => protocol === 'mqtt' || protocol === 'ws');
+  if (plain && (ca ?? cert) !== undefined) {
     throw new TypeError(
-      `${role}: ca, cert and key go with mqtts:// and wss:// only, and url has ${protocol}//.`,
+      `${role}: ca, cert and key go with mqtts:// and wss:// only, and url has ${plain.protocol}://.`,
     );
+  }
+  if (ca !== undefined) certificateOf('ca', ca, role);
+  if (cert !== undefined && key !== undefined) {
+    if (!certificateOf('cert', cert, role).checkPrivateKey(keyOf(key, role))) {
+      throw new TypeError(`${role}: key is not the key of cert.`);
+    }
   }
   const numbers = { keepaliveSeconds, connectTimeoutMs, retryMinimumMs, retryMaximumMs };
   for (const [name, value] of Object.entries(numbers)) {
@@ -62,10 +66,26 @@ export function assertBroker(options: BrokerOptions, role: string): void {
   }
 }
 
-/** A broker's address as it may stand in a log. */
-export function withoutPassword(url: string): string {
-  if (!URL.canParse(url)) return url;
-  const parsed = new URL(url);
-  if (parsed.password) parsed.password = '***';
-  return parsed.href.replace(/\/$/, '');
+/** PEM as the text that it is. */
+export function pemText(value: string | Uint8Array): string {
+  return typeof value === 'string' ? value : Buffer.from(value).toString();
+}
+
+/** TLS itself would leave out what it cannot read, and say no more than that it trusts nobody. */
+function certificateOf(option: 'ca' | 'cert', value: string | Uint8Array, role: string): X509Certificate {
+  try {
+    return new X509Certificate(pemText(value));
+  } catch (cause) {
+    const message = `${role}: ${option} must be the text of a certificate in PEM (-----BEGIN CERTIFICATE-----).`;
+    throw new TypeError(message, { cause });
+  }
+}
+
+function keyOf(value: string | Uint8Array, role: string): KeyObject {
+  try {
+    return createPrivateKey(pemText(value));
+  } catch (cause) {
+    const message = `${role}: key must be the text of a key in PEM (-----BEGIN PRIVATE KEY-----), without pass phrase.`;
+    throw new TypeError(message, { cause });
+  }
 }

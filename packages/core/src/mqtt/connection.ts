@@ -1,6 +1,9 @@
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { IClientOptions, IConnackPacket, MqttClient } from 'mqtt';
 import { messageOf, RelayError } from '../errors';
-import { type BrokerOptions, withoutPassword } from './broker-options';
+import { type BrokerAddress, brokerAddresses } from './broker-address';
+import { type BrokerOptions, pemText } from './broker-options';
+import { allFailed, connectionError, speaksAnotherVersion } from './connection-errors';
 import { Link, type PacketCodec } from './link';
 
 /** Who uses a connection, and what it hears. */
@@ -15,16 +18,12 @@ export interface ConnectionUser {
   up(link: Link): void;
   /** The link is gone; all that was in flight on it is open again. */
   down(link: Link): void;
-  /** An attempt has failed or a link was lost; the next attempt comes by itself. */
+  /** No address could be reached, or not the first ones, or a link was lost; the next attempt comes by itself. */
   retrying(news: { readonly error: RelayError; readonly inMs: number }): void;
   /** It makes no sense to go on: the broker refuses us for good. */
   failed(error: RelayError): void;
 }
 
-/** CONNACK codes that no waiting cures (MQTT 5 section 3.2.2.2; 2, 4 and 5 are those of 3.1.1). */
-const PERMANENT_REFUSALS = new Set([2, 4, 5, 0x85, 0x86, 0x87, 0x8a, 0x8c]);
-/** "Unacceptable protocol version" of 3.1.1, "Unsupported Protocol Version" of 5. */
-const UNSUPPORTED_VERSION = new Set([1, 0x84]);
 /** A link that held this long was a good one: the next loss is retried quickly again. */
 const STABLE_MS = 5_000;
 /** How long the broker has to hang up after our goodbye. */
@@ -39,7 +38,9 @@ export class Connection {
   readonly #broker: BrokerOptions;
   readonly #user: ConnectionUser;
   readonly #closing = new AbortController();
-  #protocolVersion: 4 | 5;
+  readonly #addresses: readonly BrokerAddress[];
+  /** Those that have refused MQTT 5. */
+  readonly #older = new Set<BrokerAddress>();
   #link: Link | undefined;
   #running: Promise<void> | undefined;
   #everUp = false;
@@ -48,7 +49,7 @@ export class Connection {
   constructor(broker: BrokerOptions, user: ConnectionUser) {
     this.#broker = broker;
     this.#user = user;
-    this.#protocolVersion = broker.protocolVersion ?? 5;
+    this.#addresses = brokerAddresses(broker, user.stage);
     this.#pauseMs = broker.retryMinimumMs ?? 500;
   }
 
@@ -74,7 +75,7 @@ export class Connection {
   async #run(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      const error = await this.#connect();
+      const error = await this.#tryAddresses();
       if (signal.aborted) return;
       if (!error.retryable && !this.#everUp) {
         this.#user.failed(error);
@@ -90,15 +91,36 @@ export class Connection {
     }
   }
 
-  /** One connection from the first packet to the last; resolves with why it ended. */
-  async #connect(): Promise<RelayError> {
+  /** Tries one address after the other until one has held; resolves with why there is no link (any more). */
+  async #tryAddresses(): Promise<RelayError> {
+    const errors: RelayError[] = [];
+    for (const address of this.#addresses) {
+      const { error, wasUp } = await this.#connect(address, errors);
+      if (wasUp) return error;
+      errors.push(error);
+      if (this.#closing.signal.aborted) break;
+    }
+    return allFailed(this.#user.stage, errors);
+  }
+
+  /**
+   * One connection from the first packet to the last; resolves with why it ended.
+   * @param errors of the addresses before this one, to be told when this one is better
+   */
+  async #connect(
+    address: BrokerAddress,
+    errors: readonly RelayError[],
+  ): Promise<{ readonly error: RelayError; readonly wasUp: boolean }> {
     const [{ default: mqtt }, { default: mqttPacket }] = await Promise.all([
       import('mqtt'),
       import('mqtt-packet'),
     ]);
+    const { stage } = this.#user;
+    const protocolVersion = this.#broker.protocolVersion ?? (this.#older.has(address) ? 4 : 5);
     const { signal } = this.#closing;
-    const client = mqtt.connect(this.#broker.url, this.#clientOptions());
+    const client = mqtt.connect(this.#clientOptions(address, protocolVersion));
     let reason: unknown;
+    let shown: PeerCertificate | undefined;
     client.on('error', (error) => {
       reason ??= error;
     });
@@ -121,21 +143,34 @@ export class Connection {
     signal.addEventListener('abort', leave, { once: true });
     try {
       client.connect();
-      if ('setNoDelay' in client.stream)
-        (client.stream as unknown as import('node:net').Socket).setNoDelay(true);
+      if ('setNoDelay' in client.stream) {
+        const socket = client.stream as unknown as TLSSocket;
+        socket.setNoDelay(true);
+        // Before Node judges it and closes: the error should tell what was wrong with it.
+        socket.prependListener('secure', () => {
+          shown = socket.getPeerCertificate();
+        });
+      }
       if (signal.aborted) leave();
       const connack = await Promise.race([connected, closed]);
       if (connack) {
-        const link = new Link(client, connack, this.#protocolVersion, mqttPacket as unknown as PacketCodec);
-        await this.#hold(link, closed);
+        if (errors.length > 0) this.#user.retrying({ error: allFailed(stage, errors), inMs: 0 });
+        const codec = mqttPacket as unknown as PacketCodec;
+        await this.#hold(new Link(client, connack, { url: address.url, protocolVersion, codec }), closed);
+        return { error: this.#lost(address, reason), wasUp: true };
       }
-      return this.#explain(reason, connack !== undefined);
     } finally {
       signal.removeEventListener('abort', leave);
       clearTimeout(impatience);
       // Sends nothing any more; it lets MQTT.js clear its timers and listeners.
       client.end(true);
     }
+    const error = connectionError({ stage, address, broker: this.#broker, reason, shown });
+    if (protocolVersion === 4 || this.#broker.protocolVersion || !speaksAnotherVersion(reason)) {
+      return { error, wasUp: false };
+    }
+    this.#older.add(address);
+    return this.#connect(address, errors);
   }
 
   async #hold(link: Link, closed: Promise<void>): Promise<void> {
@@ -150,69 +185,45 @@ export class Connection {
     this.#user.down(link);
   }
 
-  #clientOptions(): IClientOptions {
-    const {
-      username,
-      password,
-      ca,
-      cert,
-      key,
-      keepaliveSeconds = 30,
-      connectTimeoutMs = 10_000,
-    } = this.#broker;
+  #clientOptions(address: BrokerAddress, protocolVersion: 4 | 5): IClientOptions {
+    const { ca, cert, key, keepaliveSeconds = 30, connectTimeoutMs = 10_000 } = this.#broker;
+    const { protocol, host, port, path, username, password } = address;
     const { properties, ...session } = this.#user.session;
     return {
+      protocol,
+      host,
+      ...(port !== undefined && { port }),
+      ...(protocol.startsWith('ws') && {
+        path,
+        // Pictures are compressed already.
+        wsOptions: { perMessageDeflate: false },
+      }),
       manualConnect: true,
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,
-      protocolVersion: this.#protocolVersion,
+      protocolVersion,
       keepalive: keepaliveSeconds,
       connectTimeout: connectTimeoutMs,
       ...session,
-      ...(this.#protocolVersion === 5 && properties && { properties }),
+      ...(protocolVersion === 5 && properties && { properties }),
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
-      ...(ca !== undefined && { ca: asPem(ca) }),
-      ...(cert !== undefined && { cert: asPem(cert) }),
-      ...(key !== undefined && { key: asPem(key) }),
+      ...(ca !== undefined && { ca: pemText(ca) }),
+      ...(cert !== undefined && { cert: pemText(cert) }),
+      ...(key !== undefined && { key: pemText(key) }),
     };
   }
 
-  #explain(reason: unknown, wasUp: boolean): RelayError {
+  #lost({ url }: BrokerAddress, reason: unknown): RelayError {
     const { stage } = this.#user;
-    const url = withoutPassword(this.#broker.url);
-    const code = (reason as { code?: unknown } | undefined)?.code;
-    if (typeof code === 'number' && !wasUp) {
-      if (
-        UNSUPPORTED_VERSION.has(code) &&
-        this.#protocolVersion === 5 &&
-        this.#broker.protocolVersion === undefined
-      ) {
-        this.#protocolVersion = 4;
-        this.#pauseMs = 1;
-        return new RelayError(
-          `${stage}: the broker at ${url} does not speak MQTT 5; going on with MQTT 3.1.1.`,
-          {
-            code: 'BROKER_REFUSED',
-            stage,
-            retryable: true,
-          },
-        );
-      }
-      const permanent = PERMANENT_REFUSALS.has(code) || UNSUPPORTED_VERSION.has(code);
-      return new RelayError(
-        `${stage}: the broker at ${url} refused the connection (${messageOf(reason)}). Check user name, password, client id and the broker's access rules.`,
-        { code: 'BROKER_REFUSED', stage, retryable: !permanent, cause: reason },
-      );
-    }
-    const why = reason === undefined ? 'it closed the connection' : messageOf(reason) || String(code);
-    return new RelayError(
-      wasUp
-        ? `${stage}: lost the connection to the broker at ${url} (${why}).`
-        : `${stage}: cannot reach the broker at ${url} (${why}). Is it running, and is the address right?`,
-      { code: 'BROKER_UNREACHABLE', stage, retryable: true, cause: reason },
-    );
+    const why = reason === undefined ? 'it closed the connection' : messageOf(reason);
+    return new RelayError(`${stage}: lost the connection to the broker at ${url} (${why}).`, {
+      code: 'BROKER_UNREACHABLE',
+      stage,
+      retryable: true,
+      cause: reason,
+    });
   }
 }
 
@@ -221,10 +232,6 @@ function disconnection(reasonCode: number): string {
   if (reasonCode === 0x8e) return 'another client has taken the session over: give each its own client id';
   if (reasonCode === 0x95) return 'it takes no packet as large as ours';
   return `it disconnected us with reason 0x${reasonCode.toString(16).padStart(2, '0')}`;
-}
-
-function asPem(value: string | Uint8Array): string | Buffer {
-  return typeof value === 'string' ? value : Buffer.from(value);
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

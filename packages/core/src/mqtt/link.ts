@@ -12,6 +12,13 @@ export interface BrokerLimits {
 /** How much may wait in the stream before a sender waits. */
 const GATHERED_BYTES = 1024 * 1024;
 
+export interface LinkDetails {
+  /** The broker's address, without password. */
+  readonly url: string;
+  readonly protocolVersion: 4 | 5;
+  readonly codec: PacketCodec;
+}
+
 /** What we need of mqtt-packet. */
 export interface PacketCodec {
   writeToStream(packet: Packet, stream: NodeJS.WritableStream, options: object): boolean;
@@ -25,27 +32,25 @@ export interface PacketCodec {
  */
 export class Link {
   readonly client: MqttClient;
+  /** The broker's address, without password. */
+  readonly url: string;
   readonly protocolVersion: 4 | 5;
   /** Whether the broker still knew our session. */
   readonly sessionPresent: boolean;
   readonly limits: BrokerLimits;
   readonly #codec: PacketCodec;
 
-  constructor(
-    client: MqttClient,
-    connack: { readonly sessionPresent: boolean },
-    protocolVersion: 4 | 5,
-    codec: PacketCodec,
-  ) {
+  constructor(client: MqttClient, connack: { readonly sessionPresent: boolean }, details: LinkDetails) {
     this.client = client;
-    this.protocolVersion = protocolVersion;
+    this.url = details.url;
+    this.protocolVersion = details.protocolVersion;
     this.sessionPresent = connack.sessionPresent;
     const properties = client.serverProperties;
     this.limits = {
       receiveMaximum: properties?.receiveMaximum ?? 65_535,
       maximumPacketSize: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
     };
-    this.#codec = codec;
+    this.#codec = details.codec;
   }
 
   get alive(): boolean {

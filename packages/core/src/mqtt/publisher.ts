@@ -8,7 +8,6 @@ import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
 import type { Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
 import type { StageContext, Writer } from '../stage';
-import { withoutPassword } from './broker-options';
 import { Connection } from './connection';
 import {
   type OutgoingMessage,
@@ -61,9 +60,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     this.concurrency = windowMessages;
     this.#spool = spoolFor(options.spool);
     this.#spool.onDrop((drop) => this.#dropped(drop));
-    const url = withoutPassword(options.url);
     this.#sender = new Sender(this.#spool, this.#settings, {
-      url,
       acknowledged: (entry) => this.#acknowledged(entry),
       refused: (entry, error) => this.#refused(entry, error),
       waiting: (news) => apart(() => this.emit('waiting', news)),
@@ -80,7 +77,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
         }),
       up: (link) => {
         this.#sender.up(link);
-        apart(() => this.emit('online', { url, protocolVersion: link.protocolVersion }));
+        apart(() => this.emit('online', { url: link.url, protocolVersion: link.protocolVersion }));
       },
       down: () => this.#sender.down(),
       retrying: ({ error, inMs }) => apart(() => this.emit('offline', { error, retryInMs: inMs })),

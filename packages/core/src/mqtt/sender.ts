@@ -9,8 +9,6 @@ import { WaitingTopics } from './waiting-topics';
 
 /** Who sends, and what it hears. */
 export interface SenderUser {
-  /** The broker's address, as it may stand in an error. */
-  readonly url: string;
   /** The broker has taken the message over. */
   acknowledged(entry: SpoolEntry): void;
   /** The message can never be sent. */
@@ -153,8 +151,9 @@ export class Sender {
     if (messageBytes(message) <= limit / 2) return;
     const size = this.#window.packetSize(message);
     if (size <= limit) return;
+    const broker = this.#link ? `the broker at ${this.#link.url}` : 'the broker';
     throw new RelayError(
-      `${stage}: message ${message.id} makes a packet of ${size} bytes; the broker at ${this.#user.url} takes ${limit} at the most. Send smaller pictures (format jpeg, a smaller margin) or raise its max_packet_size.`,
+      `${stage}: message ${message.id} makes a packet of ${size} bytes; ${broker} takes ${limit} at the most. Send smaller pictures (format jpeg, a smaller margin) or raise its max_packet_size.`,
       { code: 'MESSAGE_TOO_LARGE', stage },
     );
   }

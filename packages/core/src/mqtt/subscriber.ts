@@ -3,7 +3,7 @@ import { EventEmitter } from 'eventemitter3';
 import { apart } from '../apart';
 import { RelayError } from '../errors';
 import type { Delivery } from '../message';
-import { assertBroker, type BrokerOptions, withoutPassword } from './broker-options';
+import { assertBroker, type BrokerOptions } from './broker-options';
 import { Reception } from './reception';
 import { assertTopicFilter } from './topic';
 
@@ -52,7 +52,6 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
   readonly name: string;
   readonly #options: SubscriberOptions;
   readonly #filters: readonly string[];
-  readonly #url: string;
   readonly #windowMessages: number;
   readonly #windowBytes: number;
   readonly #counts = { received: 0, redelivered: 0, acknowledged: 0, acknowledgedTooLate: 0 };
@@ -74,7 +73,6 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
       }
     }
     this.#options = options;
-    this.#url = withoutPassword(options.url);
     this.#windowMessages = Math.min(windowMessages, 65_535);
     this.#windowBytes = windowBytes;
   }
@@ -104,8 +102,8 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
       windowMessages: this.#windowMessages,
       windowBytes: this.#windowBytes,
       counts: this.#counts,
-      online: ({ protocolVersion, sessionPresent }) =>
-        apart(() => this.emit('online', { url: this.#url, protocolVersion, sessionPresent })),
+      online: ({ url, protocolVersion, sessionPresent }) =>
+        apart(() => this.emit('online', { url, protocolVersion, sessionPresent })),
       offline: (error, retryInMs) => apart(() => this.emit('offline', { error, retryInMs })),
     });
     this.#reception = reception;
