@@ -121,9 +121,10 @@ export class Connection {
     const client = mqtt.connect(this.#clientOptions(address, protocolVersion));
     let reason: unknown;
     let shown: PeerCertificate | undefined;
-    client.on('error', (error) => {
+    const hear = (error: unknown) => {
       reason ??= error;
-    });
+    };
+    client.on('error', hear);
     client.on('disconnect', (packet) => {
       reason ??= new Error(disconnection(packet.reasonCode ?? 0));
     });
@@ -143,6 +144,8 @@ export class Connection {
     signal.addEventListener('abort', leave, { once: true });
     try {
       client.connect();
+      // MQTT.js passes on only errors with a code, which those of WebSocket have not.
+      client.stream.on('error', hear);
       if ('setNoDelay' in client.stream) {
         const socket = client.stream as unknown as TLSSocket;
         socket.setNoDelay(true);
