@@ -21,17 +21,17 @@ export type Role = 'publisher' | 'subscriber' | 'bridge (to)' | 'bridge (from)';
 export async function firstConnection(role: Role, broker: BrokerOptions): Promise<FirstConnection> {
   const nowhere = { url: 'mqtt://127.0.0.1:1', retryMinimumMs: 60_000, retryMaximumMs: 60_000 };
   if (role === 'publisher') {
-    const publisher = new Publisher({ ...broker, topic: 'x' });
+    const publisher = new Publisher({ ...broker, topic: 'of-publisher' });
     return watch(publisher, () => publisher.publish({ payload: 'x' }));
   }
   if (role === 'subscriber') {
-    const subscriber = new Subscriber({ ...broker, topic: 'x', clientId: 'first' });
+    const subscriber = new Subscriber({ ...broker, topic: 'of-subscriber', clientId: 'first' });
     const iterator = subscriber[Symbol.asyncIterator]();
     return watch(subscriber, () => iterator.next());
   }
   const side = role === 'bridge (to)' ? 'to' : 'from';
   const sides = side === 'to' ? { from: nowhere, to: broker } : { from: broker, to: nowhere };
-  const bridge = new Bridge({ ...sides, topics: [{ from: 'x', to: 'y' }] });
+  const bridge = new Bridge({ ...sides, topics: [{ from: 'of-bridge', to: 'y' }] });
   return watch(bridge, () => bridge.run(), side);
 }
 
