@@ -52,7 +52,7 @@ export type { RecordingOptions } from './sources/recording-options';
 export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';
-export type { FullPolicy, SetAside, Spool, SpoolDrop, SpoolEntry } from './spool/spool';
+export type { FullPolicy, SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool/spool';
 export {
   type Acknowledgeable,
   type Combined,

@@ -49,6 +49,8 @@ export interface BridgeEvents {
    * has set it aside (`listSetAside()`); without one it is let go, so that it does not stop the others.
    */
   refused: [{ readonly message: Message; readonly error: RelayError }];
+  /** A message left without having been sent; see the spool's policy. */
+  drop: [{ readonly message: Message; readonly reason: 'full' | 'expired' }];
   /** The far broker has no subscriber for this topic, or is short of room: its messages wait. */
   waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
 }
@@ -122,6 +124,7 @@ export class Bridge extends EventEmitter<BridgeEvents> {
     this.#publisher.on('offline', (news) => this.emit('offline', { side: 'to', ...news }));
     this.#publisher.on('waiting', (news) => this.emit('waiting', news));
     this.#publisher.on('acknowledged', (news) => this.emit('forwarded', news));
+    this.#publisher.on('drop', (news) => this.emit('drop', news));
     this.#publisher.on('refused', (news) => this.#refused(news.message, news.error));
   }
 

@@ -1,5 +1,6 @@
 import type { Message } from '../message';
 import type { SpoolEntry } from '../spool/spool';
+import { spoolClock } from '../spool/spool-clock';
 import type { Link } from './link';
 import { toPublishPacket } from './packets';
 
@@ -16,6 +17,8 @@ export interface InFlightWindowOptions {
 export class InFlightWindow {
   readonly #options: InFlightWindowOptions;
   readonly #entries = new Map<number, SpoolEntry>();
+  /** The positions of those that have left the spool all the same. */
+  readonly #gone = new Set<number>();
   readonly #emptied = new Set<() => void>();
   #link: Link | undefined;
   #bytes = 0;
@@ -57,6 +60,7 @@ export class InFlightWindow {
   clear(): void {
     this.#link = undefined;
     this.#entries.clear();
+    this.#gone.clear();
     this.#bytes = 0;
     this.#stopWatching();
   }
@@ -65,13 +69,20 @@ export class InFlightWindow {
   send(entry: SpoolEntry): boolean {
     const link = this.#link;
     if (!link) return true;
-    if (this.#entries.size === 0) this.#watch();
     const messageId = this.#nextId();
+    const message = asOfNow(entry);
+    const isTaken = link.send(toPublishPacket(message, message.topic ?? '', messageId, link.protocolVersion));
+    if (this.#entries.size === 0) this.#watch();
     this.#entries.set(messageId, entry);
     this.#bytes += entry.bytes;
-    return link.send(
-      toPublishPacket(entry.message, entry.message.topic ?? '', messageId, link.protocolVersion),
-    );
+    return isTaken;
+  }
+
+  /** The message has left the spool: its acknowledgement counts no more. Undefined where it is not in flight. */
+  forget(position: number): SpoolEntry | undefined {
+    const entry = [...this.#entries.values()].find((other) => other.position === position);
+    if (entry) this.#gone.add(position);
+    return entry;
   }
 
   /** The message that this packet identifier stood for, which is no longer in flight. */
@@ -82,7 +93,7 @@ export class InFlightWindow {
     this.#bytes -= entry.bytes;
     this.#progressAt = performance.now();
     if (this.#entries.size === 0) this.#stopWatching();
-    return entry;
+    return this.#gone.delete(entry.position) ? undefined : entry;
   }
 
   /** The size of the packet that the message makes on the current link, in bytes. */
@@ -132,4 +143,12 @@ export class InFlightWindow {
     for (const done of this.#emptied) done();
     this.#emptied.clear();
   }
+}
+
+/** What is sent late has only the rest of its time to live (MQTT 5 section 3.3.2.3.3). */
+function asOfNow({ message, storedAt }: SpoolEntry): Message {
+  const { expirySeconds } = message;
+  if (expirySeconds === undefined) return message;
+  const waitedSeconds = (spoolClock() - storedAt) / 1_000;
+  return { ...message, expirySeconds: Math.max(1, Math.ceil(expirySeconds - waitedSeconds)) };
 }

@@ -133,9 +133,13 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     await acknowledged;
   }
 
-  /** The stage's way in: `publish()`. */
-  write(message: OutgoingMessage, { signal }: StageContext): Promise<void> {
-    return this.publish(message, { signal });
+  /** The stage's way in: `publish()`; but what the spool drops is counted and told, and ends no pipeline. */
+  async write(message: OutgoingMessage, { signal }: StageContext): Promise<void> {
+    try {
+      await this.publish(message, { signal });
+    } catch (error) {
+      if (!(error instanceof RelayError && error.code === 'MESSAGE_DROPPED')) throw error;
+    }
   }
 
   /** Resolves when everything in the spool has been acknowledged by the broker. */
@@ -262,6 +266,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     this.#counts.dropped += 1;
     if (position !== undefined) this.#sender.forget(position);
     this.#settle(message, this.#dropError(message, reason));
+    if (this.#spool.messages === 0) this.#wakeIdle();
     apart(() => this.emit('drop', { message, reason }));
   }
 

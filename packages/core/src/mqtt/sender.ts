@@ -2,6 +2,7 @@ import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
 import { messageBytes } from '../spool/message-bytes';
 import type { Spool, SpoolEntry } from '../spool/spool';
+import { spoolClock } from '../spool/spool-clock';
 import { InFlightWindow } from './in-flight-window';
 import type { Link } from './link';
 import type { PublisherSettings } from './publisher-options';
@@ -30,7 +31,7 @@ const PERMANENT_REFUSALS = new Map([
 ]);
 
 /**
- * Moves messages from a spool to a broker: in order, as many in flight as the window allows, everything
+ * Moves messages from a spool to a broker: in the spool's order, as many in flight as the window allows, everything
  * unacknowledged again on each new link, and what nobody subscribes to when somebody does.
  */
 export class Sender {
@@ -38,12 +39,13 @@ export class Sender {
   readonly #settings: PublisherSettings;
   readonly #user: SenderUser;
   readonly #window: InFlightWindow;
-  readonly #topics = new WaitingTopics(() => this.pump());
+  readonly #topics: WaitingTopics;
   #link: Link | undefined;
-  /** The position up to which messages have been handed to the current link. */
-  #sentTo = 0;
-  /** The highest position ever sent on any link. */
-  #everSentTo = 0;
+  /** Read from the spool for the current link, and not sent yet. */
+  #ahead: SpoolEntry[] = [];
+  #isNewLink = false;
+  /** The positions of what was sent, on any link, and is still in the spool. */
+  readonly #sent = new Set<number>();
   #resent = 0;
   #isSending = false;
   #isAskedAgain = false;
@@ -54,6 +56,7 @@ export class Sender {
     this.#settings = settings;
     this.#user = user;
     this.#window = new InFlightWindow(settings);
+    this.#topics = new WaitingTopics(spool.order, () => this.pump());
   }
 
   get isOnline(): boolean {
@@ -71,7 +74,7 @@ export class Sender {
 
   up(link: Link): void {
     this.#link = link;
-    this.#sentTo = 0;
+    this.#isNewLink = true;
     this.#window.open(link);
     this.pump();
   }
@@ -80,6 +83,7 @@ export class Sender {
     this.#link = undefined;
     this.#window.clear();
     this.#topics.clear();
+    this.#ahead = [];
   }
 
   /** Sends nothing more; resolves when nothing is in flight, or after so many milliseconds. */
@@ -91,7 +95,10 @@ export class Sender {
 
   /** A message has left the spool without being sent. */
   forget(position: number): void {
+    const sent = this.#sent.delete(position) && this.#window.forget(position);
+    if (sent) this.#topics.settled(sent);
     this.#topics.forget(position);
+    this.#ahead = this.#ahead.filter((entry) => entry.position !== position);
   }
 
   /** Sends what fits into the window; called whenever that may have changed. */
@@ -116,9 +123,8 @@ export class Sender {
   /** A PUBACK has come. */
   acknowledge(messageId: number, reasonCode: number): void {
     const entry = this.#window.acknowledge(messageId);
-    if (!entry) return;
     try {
-      this.#heed(entry, reasonCode);
+      if (entry) this.#heed(entry, reasonCode);
     } finally {
       this.pump();
     }
@@ -134,12 +140,14 @@ export class Sender {
       const { topic = '' } = entry.message;
       if (retryInMs !== undefined) this.#user.waiting({ topic, reasonCode, retryInMs });
     } else {
+      this.#sent.delete(entry.position);
       this.#topics.settled(entry);
       this.#user.acknowledged(entry);
     }
   }
 
   #refuse(entry: SpoolEntry, error: RelayError): void {
+    this.#sent.delete(entry.position);
     this.#topics.settled(entry);
     this.#user.refused(entry, error);
   }
@@ -167,26 +175,39 @@ export class Sender {
       if (!this.#send(entry)) await link.drained();
       if (link !== this.#link) return;
     }
-    while (this.#window.hasRoomFor(0) && !this.#topics.isFull) {
-      const entries = await this.#spool.read(this.#sentTo, this.#window.room, this.#window.roomBytes);
-      if (link !== this.#link || entries.length === 0) return;
-      for (const entry of entries) {
-        if (!this.#window.hasRoomFor(entry.bytes)) return;
-        this.#sentTo = entry.position;
-        if (this.#topics.holds(entry)) continue;
-        if (!this.#send(entry)) await link.drained();
-        if (link !== this.#link) return;
-      }
+    if (this.#isNewLink) this.#spool.rewind();
+    this.#isNewLink = false;
+    for (;;) {
+      const entry = this.#ahead[0] ?? (await this.#read());
+      if (link !== this.#link || !entry || !this.#window.hasRoomFor(entry.bytes)) return;
+      this.#ahead.shift();
+      if (this.#topics.holds(entry)) continue;
+      if (!this.#send(entry)) await link.drained();
+      if (link !== this.#link) return;
     }
+  }
+
+  /** Reads on; resolves with the first of what was read. */
+  async #read(): Promise<SpoolEntry | undefined> {
+    if (!this.#window.hasRoomFor(0) || this.#topics.isFull) return undefined;
+    const link = this.#link;
+    const entries = await this.#spool.read(this.#window.room, this.#window.roomBytes);
+    if (link === this.#link) this.#ahead = [...entries];
+    return this.#ahead[0];
   }
 
   /** False when the link takes no more for now. */
   #send(entry: SpoolEntry): boolean {
+    if (entry.expiresAt !== undefined && entry.expiresAt <= spoolClock()) {
+      // The spool drops it.
+      this.#topics.settled(entry);
+      return true;
+    }
     try {
       this.assertFits(entry.message);
       const isTaken = this.#window.send(entry);
-      if (entry.position <= this.#everSentTo) this.#resent += 1;
-      else this.#everSentTo = entry.position;
+      if (this.#sent.has(entry.position)) this.#resent += 1;
+      this.#sent.add(entry.position);
       return isTaken;
     } catch (error) {
       // Only this message cannot be sent; those behind it can.

@@ -5,6 +5,7 @@ import { WaitingTopics } from './waiting-topics';
 const entry = (position: number, topic: string): SpoolEntry => ({
   position,
   bytes: 1,
+  storedAt: 0,
   message: { id: String(position), topic, payload: Buffer.alloc(1), properties: {} },
 });
 const due = (topics: WaitingTopics) => {
@@ -20,7 +21,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 it('tries the oldest of a topic after growing pauses, and lets the others follow in order', () => {
-  const topics = new WaitingTopics(() => {});
+  const topics = new WaitingTopics('oldest-first', () => {});
   expect(topics.postpone(entry(2, 'a'))).toBe(500);
   expect(topics.postpone(entry(1, 'a'))).toBeUndefined();
   expect(topics.holds(entry(3, 'a'))).toBe(true);
@@ -36,7 +37,7 @@ it('tries the oldest of a topic after growing pauses, and lets the others follow
 });
 
 it('goes on when the message that was to be tried has left the spool', () => {
-  const topics = new WaitingTopics(() => {});
+  const topics = new WaitingTopics('oldest-first', () => {});
   topics.postpone(entry(1, 'a'));
   topics.holds(entry(2, 'a'));
   vi.advanceTimersByTime(500);
@@ -45,7 +46,7 @@ it('goes on when the message that was to be tried has left the spool', () => {
 });
 
 it('a topic whose messages have all left the spool waits no longer', () => {
-  const topics = new WaitingTopics(() => {});
+  const topics = new WaitingTopics('oldest-first', () => {});
   topics.postpone(entry(1, 'a'));
   topics.holds(entry(2, 'a'));
   topics.forget(1);

@@ -1,7 +1,7 @@
-import type { SpoolEntry } from '../spool/spool';
+import type { SpoolEntry, SpoolOrder } from '../spool/spool';
 
 interface WaitingTopic {
-  /** In the order of their positions. */
+  /** In the spool's order. */
   readonly entries: SpoolEntry[];
   pauseMs: number;
   timer: NodeJS.Timeout | undefined;
@@ -14,15 +14,17 @@ const MAXIMUM_ENTRIES = 1_000;
 
 /**
  * Messages that the broker did not keep, by topic: nobody subscribes there yet, or it is short of room.
- * After a pause the oldest of a topic is tried again; when it is taken, the others follow.
+ * After a pause the first of a topic is tried again; when it is taken, the others follow.
  */
 export class WaitingTopics {
   readonly #topics = new Map<string, WaitingTopic>();
   readonly #due: SpoolEntry[] = [];
+  readonly #order: SpoolOrder;
   readonly #wake: () => void;
   #count = 0;
 
-  constructor(wake: () => void) {
+  constructor(order: SpoolOrder, wake: () => void) {
+    this.#order = order;
     this.#wake = wake;
   }
 
@@ -43,8 +45,7 @@ export class WaitingTopics {
   holds(entry: SpoolEntry): boolean {
     const topic = this.#topics.get(entry.message.topic ?? '');
     if (!topic) return false;
-    topic.entries.push(entry);
-    this.#count += 1;
+    this.#insert(topic, entry);
     return true;
   }
 
@@ -53,9 +54,7 @@ export class WaitingTopics {
     const name = entry.message.topic ?? '';
     const topic = this.#topics.get(name) ?? { entries: [], pauseMs: FIRST_PAUSE_MS / 2, timer: undefined };
     this.#topics.set(name, topic);
-    const behind = topic.entries.findIndex(({ position }) => position > entry.position);
-    topic.entries.splice(behind === -1 ? topic.entries.length : behind, 0, entry);
-    this.#count += 1;
+    this.#insert(topic, entry);
     if (topic.timer) return undefined;
     topic.pauseMs = Math.min(topic.pauseMs * 2, LONGEST_PAUSE_MS);
     topic.timer = setTimeout(() => this.#tryAgain(topic), topic.pauseMs);
@@ -82,6 +81,13 @@ export class WaitingTopics {
     this.#topics.clear();
     this.#due.length = 0;
     this.#count = 0;
+  }
+
+  #insert({ entries }: WaitingTopic, entry: SpoolEntry): void {
+    const isOldestFirst = this.#order === 'oldest-first';
+    const at = entries.findLastIndex(({ position }) => position < entry.position === isOldestFirst) + 1;
+    entries.splice(at, 0, entry);
+    this.#count += 1;
   }
 
   #tryAgain(topic: WaitingTopic): void {

@@ -50,8 +50,8 @@ export class GroupCommit {
   }
 
   /** Resolves when it is done, on a full disk when there is room again; not flushed by itself. */
-  remove(apply: () => void): Promise<void> {
-    return this.#add(apply, true, 256);
+  remove(bytes: number, apply: () => void): Promise<void> {
+    return this.#add(apply, true, 256 + bytes);
   }
 
   /** Finishes what it has, and closes the database. */
@@ -96,25 +96,33 @@ export class GroupCommit {
     }
   }
 
-  /** Takes from the front of the queue what there is room for. */
+  /** Takes from the queue what there is room for: writes in order, removals as they fit. */
   async #affordable(most: number): Promise<Write[]> {
     const room = await this.#options.room();
+    const group: Write[] = [];
+    const rest: Write[] = [];
     let needed = 0;
-    let count = 0;
-    for (const { bytes, isRemoval } of this.#queue) {
-      needed += bytes;
-      if (count === most || needed > room + (isRemoval ? REMOVAL_BYTES : 0)) break;
-      count += 1;
+    let isBlocked = false;
+    for (const write of this.#queue) {
+      const isInTurn = group.length < most && (write.isRemoval || !isBlocked);
+      if (isInTurn && needed + write.bytes <= room + (write.isRemoval ? REMOVAL_BYTES : 0)) {
+        needed += write.bytes;
+        group.push(write);
+      } else {
+        rest.push(write);
+        isBlocked ||= !write.isRemoval;
+      }
     }
-    return this.#queue.splice(0, count);
+    this.#queue = rest;
+    return group;
   }
 
   async #full(): Promise<void> {
     const refused = this.#queue.filter((write) => !write.isRemoval);
+    if (refused.length === 0) return this.#pause();
     this.#queue = this.#queue.filter((write) => write.isRemoval);
     this.#options.full();
     for (const write of refused) write.reject(new DiskFullError());
-    if (refused.length === 0) await this.#pause();
   }
 
   async #commit(group: readonly Write[]): Promise<void> {

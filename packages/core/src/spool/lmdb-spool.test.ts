@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsup';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { spoolModel } from '../../test/spool-model';
 import type { Message } from '../message';
 import { spoolSuite } from '../testing/spool-suite';
 import { LmdbSpool } from './lmdb-spool';
@@ -16,7 +17,11 @@ let root: string;
 let count = 0;
 const place = () => join(root, `spool-${++count}`);
 const message = (id: string): Message => ({ id, payload: Buffer.from(`payload of ${id}`), properties: {} });
-const idsIn = async (spool: LmdbSpool) => (await spool.read(0, 100_000)).map((entry) => entry.message.id);
+const allIn = (spool: LmdbSpool) => {
+  spool.rewind();
+  return spool.read(1_000_000);
+};
+const idsIn = async (spool: LmdbSpool) => (await allIn(spool)).map((entry) => entry.message.id);
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'edge-relay-spool-'));
@@ -48,12 +53,41 @@ function startWriter(folder: string): { child: ChildProcess; lines(): string[] }
 spoolSuite({ describe, it, name: 'LmdbSpool', create: (bounds) => new LmdbSpool(place(), bounds) });
 
 describe('LmdbSpool', () => {
+  spoolModel('it', 25, (order) => new LmdbSpool(place(), { order }));
+
+  it('remembers over a restart how old a message is', async () => {
+    const folder = place();
+    const first = new LmdbSpool(folder);
+    await first.open();
+    const { storedAt } = (await first.append({ ...message('a'), expirySeconds: 60 }))!;
+    await first.append({ ...message('b'), expirySeconds: 0.01 });
+    await first.append(message('c'));
+    await first.close();
+    await delay(20);
+
+    const second = new LmdbSpool(folder);
+    const dropped: string[] = [];
+    second.onDrop((drop) => dropped.push(`${drop.message.id} ${drop.reason}`));
+    await second.open();
+    const [a, c] = await second.read(10);
+    expect([a!.message.id, a!.storedAt, a!.expiresAt]).toEqual(['a', storedAt, storedAt + 60_000]);
+    expect([c!.message.id, c!.expiresAt]).toEqual(['c', undefined]);
+    expect(dropped).toEqual(['b expired']);
+    await second.close();
+
+    const third = new LmdbSpool(folder, { maximumAgeSeconds: 0.01 });
+    await third.open();
+    expect(await idsIn(third)).toEqual([]);
+    expect(third.messages).toBe(0);
+    await third.close();
+  });
+
   it('has everything after it was closed and opened again, in order', async () => {
     const folder = place();
     const first = new LmdbSpool(folder);
     await first.open();
     for (const id of ['a', 'b', 'c']) await first.append(message(id));
-    await first.remove((await first.read(0, 1))[0]!.position);
+    await first.remove((await first.read(1))[0]!.position);
     const bytes = first.bytes;
     await first.close();
 
@@ -86,7 +120,7 @@ describe('LmdbSpool', () => {
     }
     const spool = new LmdbSpool(folder);
     await spool.open();
-    const entries = await spool.read(0, 1_000_000);
+    const entries = await allIn(spool);
     for (const {
       message: { id, payload },
     } of entries) {
@@ -182,7 +216,7 @@ describe('LmdbSpool', () => {
     const first = new LmdbSpool(folder);
     await first.open();
     for (const id of ['a', 'b']) await first.append(message(id));
-    await first.setAside((await first.read(0, 1))[0]!.position, 'not authorised');
+    await first.setAside((await first.read(1))[0]!.position, 'not authorised');
     expect(await idsIn(first)).toEqual(['b']);
     await first.close();
 
@@ -197,6 +231,27 @@ describe('LmdbSpool', () => {
     await second.discardSetAside(kept!.position);
     expect(await second.listSetAside()).toEqual([]);
     await second.close();
+  });
+
+  it('keeps apart the newest of what is set aside, as much as it may', async () => {
+    const folder = place();
+    const spool = new LmdbSpool(folder, { setAsideBytes: 25_000 });
+    await spool.open();
+    for (const id of ['a', 'b', 'c']) {
+      await spool.append({ id, payload: Buffer.alloc(10_000), properties: {} });
+    }
+    for (const { position } of await spool.read(3)) await spool.setAside(position, 'why not');
+    await spool.setAside(1, 'it is gone already');
+    const kept = async (of: LmdbSpool) => (await of.listSetAside()).map((one) => one.message.id);
+    expect(await kept(spool)).toEqual(['b', 'c']);
+    await spool.close();
+    const smaller = new LmdbSpool(folder, { setAsideBytes: 15_000 });
+    await smaller.open();
+    const { position } = (await smaller.append({ id: 'd', payload: Buffer.alloc(10), properties: {} }))!;
+    await smaller.setAside(position, 'nor this');
+    expect(await kept(smaller)).toEqual(['c', 'd']);
+    expect(smaller.messages).toBe(0);
+    await smaller.close();
   });
 
   it('refuses a spool of another version and leaves it as it is', async () => {

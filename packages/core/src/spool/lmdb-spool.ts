@@ -6,16 +6,18 @@ import type { Message } from '../message';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
 import { DiskFullError, GroupCommit } from './lmdb-group-commit';
+import { SetAsideArea } from './lmdb-set-aside';
 import { messageBytes } from './message-bytes';
-import { decodeMessage, encodeMessage } from './message-codec';
-import type { SetAside, Spool, SpoolDrop, SpoolEntry } from './spool';
-import { type Indexed, SpoolIndex } from './spool-index';
+import { decodeIndexed, decodeMessage, encodeIndexed, encodeMessage } from './message-codec';
+import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
+import { spoolClock } from './spool-clock';
+import type { Indexed } from './spool-index';
+import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 import { SpoolLock } from './spool-lock';
-import { type SpoolBounds, SpoolRoom } from './spool-room';
 import { assertVersion } from './spool-version';
 
-export interface LmdbSpoolOptions extends Partial<SpoolBounds> {
-  /** How many messages may wait; each takes about 100 bytes of memory besides. @default 1,000,000 */
+export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
+  /** How many messages may wait; each takes about 150 bytes of memory besides. @default 1,000,000 */
   readonly maximumMessages?: number;
   /** What they may take, in bytes. @default 1,073,741,824 (1 GiB) */
   readonly maximumBytes?: number;
@@ -24,18 +26,26 @@ export interface LmdbSpoolOptions extends Partial<SpoolBounds> {
    * as full. What it has taken of the disk once, it keeps and uses again. @default 104,857,600 (100 MiB)
    */
   readonly freeDiskBytes?: number;
+  /** What messages that were set aside may take, in bytes; the oldest make way. @default 67,108,864 (64 MiB) */
+  readonly setAsideBytes?: number;
 }
 
-interface SetAsideNotes {
-  readonly reason: string;
-  readonly at: number;
+interface Kept extends Indexed {
+  readonly storedAt: number;
+}
+
+/** What an open spool works with. */
+interface Opened {
+  readonly disk: DiskSpace;
+  readonly commits: GroupCommit;
+  readonly messages: Database<Buffer, number>;
+  /** What the ledger has to know of each message, so that opening need not read them all. */
+  readonly index: Database<Buffer, number>;
+  readonly setAside: SetAsideArea;
 }
 
 /** How often it looks at the disk, at the most. */
 const DISK_LOOK_MS = 500;
-const MAXIMUM_SET_ASIDE = 1_000;
-/** The property that a message set aside carries on disk; no name in MQTT can contain a NUL. */
-const NOTES = '\0notes';
 
 /**
  * Keeps messages on disk, in an LMDB database: what `append()` has resolved for is safe from a killed
@@ -44,47 +54,52 @@ const NOTES = '\0notes';
 export class LmdbSpool implements Spool {
   readonly durable = true;
   readonly #folder: string;
-  readonly #room: SpoolRoom;
-  readonly #lock: SpoolLock;
-  readonly #listeners: ((drop: SpoolDrop) => void)[] = [];
-  #index = new SpoolIndex<Indexed>();
   readonly #freeDiskBytes: number;
-  #disk: DiskSpace | undefined;
-  #largest = Number.POSITIVE_INFINITY;
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  #commits: GroupCommit | undefined;
-  #messages: Database<Buffer, number> | undefined;
-  /** What each message takes, so that opening need not read them all. */
-  #sizes: Database<Buffer, number> | undefined;
-  #setAside: Database<Buffer, number> | undefined;
+  readonly #setAsideBytes: number;
+  readonly #ledger: SpoolLedger<Kept>;
+  readonly #lock: SpoolLock;
   #opening: Promise<void> | undefined;
+  #opened: Opened | undefined;
   #position = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #largest = Number.POSITIVE_INFINITY;
 
   /** @param folder made where it is missing, when the spool is opened. */
   constructor(folder: string, options: LmdbSpoolOptions = {}) {
     if (typeof folder !== 'string' || folder === '') {
       throw new TypeError(`LmdbSpool: folder must be the path of a folder, not ${JSON.stringify(folder)}.`);
     }
-    const { maximumMessages = 1_000_000, maximumBytes = 1024 ** 3, whenFull = 'block' } = options;
-    const { freeDiskBytes = 100 * 1024 * 1024 } = options;
-    if (!(Number.isInteger(freeDiskBytes) && freeDiskBytes >= 0)) {
-      throw new TypeError(`LmdbSpool: freeDiskBytes must be a whole number from 0, not ${freeDiskBytes}.`);
+    const { freeDiskBytes = 100 * 1024 ** 2, setAsideBytes = 64 * 1024 ** 2 } = options;
+    for (const [name, value] of Object.entries({ freeDiskBytes, setAsideBytes })) {
+      if (!(Number.isInteger(value) && value >= 0)) {
+        throw new TypeError(`LmdbSpool: ${name} must be a whole number from 0, not ${value}.`);
+      }
     }
-    this.#room = new SpoolRoom({ maximumMessages, maximumBytes, whenFull }, 'LmdbSpool', {
-      evict: () => this.#evict(),
-      lookAgain: () => this.#lookAtDisk(),
+    const policy = { maximumMessages: 1_000_000, maximumBytes: 1024 ** 3, ...options };
+    this.#ledger = new SpoolLedger(policy, 'LmdbSpool', {
+      discard: ({ position }) => {
+        const message = this.#messageAt(position);
+        this.#delete(position).catch(() => {});
+        return message;
+      },
+      lookAgain: () => this.#lookAt(this.#open.disk),
     });
     this.#folder = resolve(folder);
     this.#freeDiskBytes = freeDiskBytes;
+    this.#setAsideBytes = setAsideBytes;
     this.#lock = new SpoolLock(this.#folder);
   }
 
+  get order(): SpoolOrder {
+    return this.#ledger.order;
+  }
+
   get messages(): number {
-    return this.#index.size;
+    return this.#ledger.messages;
   }
 
   get bytes(): number {
-    return this.#room.bytes;
+    return this.#ledger.bytes;
   }
 
   /**
@@ -92,7 +107,7 @@ export class LmdbSpool implements Spool {
    * for one of another version or a folder that cannot be written to.
    */
   open(): Promise<void> {
-    this.#opening ??= this.#open().catch(async (error) => {
+    this.#opening ??= this.#start().catch(async (error) => {
       this.#opening = undefined;
       await this.#lock.release();
       throw this.#asError(error);
@@ -101,137 +116,133 @@ export class LmdbSpool implements Spool {
   }
 
   async append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined> {
+    const storedAt = spoolClock();
     const bytes = messageBytes(message);
-    const turn = this.#room.turn();
-    if (performance.now() - this.#lookedAt > DISK_LOOK_MS) this.#lookAtDisk();
-    while (await this.#room.take(turn, bytes, signal)) {
+    const { disk } = this.#open;
+    const { room } = this.#ledger;
+    const turn = room.turn();
+    if (performance.now() - this.#lookedAt > DISK_LOOK_MS) this.#lookAt(disk);
+    while (await room.take(turn, bytes, signal)) {
       try {
-        return await this.#put(message, bytes);
+        return await this.#put(message, bytes, storedAt);
       } catch (error) {
-        this.#room.give(bytes);
+        room.give(bytes);
         if (!(error instanceof DiskFullError)) throw this.#asError(error);
-        if (this.#room.whenFull === 'drop-newest') break;
+        if (room.whenFull === 'drop-newest') break;
       }
     }
-    this.#drop({ message, reason: 'full' });
+    this.#ledger.refuse(message);
     return undefined;
   }
 
-  async read(position: number, limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
-    return this.#index.after(position, limit, bytes).map((found) => ({
-      ...found,
-      message: this.#messageAt(found.position),
-    }));
+  async read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
+    return this.#ledger
+      .next(limit, bytes)
+      .map((found) => ({ ...found, message: this.#messageAt(found.position) }));
+  }
+
+  rewind(): void {
+    this.#ledger.rewind();
   }
 
   /** Not flushed by itself: a message that was removed just before a power cut is sent once more. */
-  remove(position: number): Promise<void> {
-    return this.#remove(position);
+  async remove(position: number): Promise<void> {
+    if (this.#ledger.remove(position)) await this.#delete(position);
   }
 
   /** Keeps the message apart, with the reason; see `listSetAside()`. At most 1,000 are kept, the newest. */
   async setAside(position: number, reason: string): Promise<void> {
+    if (!this.#ledger.get(position)) return;
+    const { setAside } = this.#open;
     const message = this.#messageAt(position);
-    const notes: SetAsideNotes = { reason, at: Date.now() };
-    const note = { ...message, properties: { ...message.properties, [NOTES]: JSON.stringify(notes) } };
-    const record = encodeMessage(note);
-    const kept = [...this.#setAside!.getKeys()];
-    const surplus = kept.slice(0, Math.max(0, kept.length + 1 - MAXIMUM_SET_ASIDE));
-    await this.#remove(position, () => {
-      this.#setAside!.put(position, record);
-      for (const old of surplus) this.#setAside!.remove(old);
-    });
+    const record = setAside.encode({ position, message, reason, at: Date.now() });
+    this.#ledger.remove(position);
+    await this.#delete(position, record.byteLength, () => setAside.put(position, record));
   }
 
-  /** The messages that could never be sent, oldest first. */
+  /** The messages that could never be sent, in the order in which they were published. */
   async listSetAside(): Promise<readonly SetAside[]> {
     await this.open();
-    return [...this.#setAside!.getRange()].map(({ key, value }) => {
-      const { properties, ...rest } = decodeMessage(value);
-      const { [NOTES]: notes, ...others } = properties;
-      return { position: key, message: { ...rest, properties: others }, ...JSON.parse(String(notes)) };
-    });
+    return this.#open.setAside.list();
   }
 
   /** Removes one that was set aside, for good. */
   async discardSetAside(position: number): Promise<void> {
     await this.open();
-    await this.#written.remove(() => this.#setAside!.remove(position));
+    const { commits, setAside } = this.#open;
+    await commits.remove(0, () => setAside.remove(position));
   }
 
   onDrop(listener: (drop: SpoolDrop) => void): void {
-    this.#listeners.push(listener);
+    this.#ledger.onDrop(listener);
   }
 
   /** What is in stays for the next `open()`. */
   async close(): Promise<void> {
     await this.#opening?.catch(() => {});
     this.#opening = undefined;
-    this.#room.close();
-    const commits = this.#commits;
-    this.#commits = undefined;
-    await commits?.close();
+    this.#ledger.close();
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await opened?.commits.close();
     await this.#lock.release();
   }
 
-  async #open(): Promise<void> {
+  async #start(): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
     await this.#lock.acquire();
     await assertVersion(this.#folder);
-    const path = join(this.#folder, 'messages');
-    const root = await openDatabase(path, 3);
-    this.#sizes = root.openDB({ name: 'sizes', encoding: 'binary' });
-    this.#messages = root.openDB({ name: 'messages', encoding: 'binary' });
-    this.#setAside = root.openDB({ name: 'set-aside', encoding: 'binary' });
+    const folder = join(this.#folder, 'messages');
+    const root = await openDatabase(folder, 3);
+    const messages = root.openDB<Buffer, number>({ name: 'messages', encoding: 'binary' });
+    const index = root.openDB<Buffer, number>({ name: 'index', encoding: 'binary' });
+    const aside = root.openDB<Buffer, number>({ name: 'set-aside', encoding: 'binary' });
+    const databases = [messages, index, aside];
+    const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
+    const commits = new GroupCommit(root, {
+      room: () => this.#lookAt(disk),
+      full: () => this.#ledger.room.limit(this.#ledger.bytes, this.#largest),
+    });
+    const setAside = new SetAsideArea(aside, this.#setAsideBytes);
+    this.#opened = { disk, commits, messages, index, setAside };
     this.#load();
-    this.#disk = new DiskSpace({
-      folder: path,
-      root,
-      databases: [this.#sizes, this.#messages, this.#setAside],
-      reserveBytes: this.#freeDiskBytes,
-    });
-    this.#commits = new GroupCommit(root, {
-      room: () => this.#lookAtDisk(),
-      full: () => this.#room.limit(this.#index.bytes, this.#largest),
-    });
-    await this.#lookAtDisk();
+    await this.#lookAt(disk);
   }
 
   #load(): void {
-    this.#index = new SpoolIndex();
-    this.#room.open();
-    for (const { key, value } of this.#sizes!.getRange()) {
-      const bytes = value.readDoubleLE();
-      this.#index.add({ position: key, bytes });
-      this.#room.add(bytes);
-      this.#position = Math.max(this.#position, key);
+    const { index, setAside } = this.#open;
+    this.#ledger.open();
+    this.#position = setAside.last;
+    for (const { key: position, value } of index.getRange()) {
+      const { bytes, storedAt, expirySeconds } = decodeIndexed(value);
+      this.#ledger.load({ position, bytes, storedAt, ...this.#ledger.expiry(storedAt, expirySeconds) });
+      this.#position = Math.max(this.#position, position);
     }
-    for (const key of this.#setAside!.getKeys()) this.#position = Math.max(this.#position, key);
   }
 
-  async #put(message: Message, bytes: number): Promise<SpoolEntry> {
-    let position = 0;
+  async #put(message: Message, bytes: number, storedAt: number): Promise<SpoolEntry> {
+    const { commits, messages, index } = this.#open;
     const record = encodeMessage(message);
-    await this.#written.write(record.byteLength, () => {
+    const indexed = encodeIndexed(bytes, storedAt, message.expirySeconds);
+    let position = 0;
+    await commits.write(record.byteLength, () => {
       this.#position += 1;
       position = this.#position;
-      this.#sizes!.put(position, sizeRecord(bytes));
-      this.#messages!.put(position, record);
+      index.put(position, indexed);
+      messages.put(position, record);
     });
-    this.#index.add({ position, bytes });
-    this.#room.placed();
-    return { position, message, bytes };
+    const kept = { position, bytes, storedAt, ...this.#ledger.expiry(storedAt, message.expirySeconds) };
+    this.#ledger.place(kept);
+    return { ...kept, message };
   }
 
-  /** Takes a message out, and whatever else there is to do in the same transaction. */
-  async #remove(position: number, also?: () => void): Promise<void> {
-    const removed = this.#index.remove(position);
-    if (!removed) return;
-    this.#room.give(removed.bytes);
+  /** Deletes a message from the disk, and does whatever else there is to do, of so many bytes, with it. */
+  async #delete(position: number, bytes = 0, also?: () => void): Promise<void> {
+    const { commits, messages, index } = this.#open;
     try {
-      await this.#written.remove(() => {
-        this.#sizes!.remove(position);
-        this.#messages!.remove(position);
+      await commits.remove(bytes, () => {
+        index.remove(position);
+        messages.remove(position);
         also?.();
       });
     } catch (error) {
@@ -239,37 +250,24 @@ export class LmdbSpool implements Spool {
     }
   }
 
-  get #written(): GroupCommit {
-    if (this.#commits) return this.#commits;
+  get #open(): Opened {
+    if (this.#opened) return this.#opened;
     throw new RelayError('spool: it is closed.', { code: 'CLOSED', stage: 'spool' });
   }
 
   /** Lets in as much as the disk still takes; resolves with how much that is, in bytes. */
-  async #lookAtDisk(): Promise<number> {
+  async #lookAt(disk: DiskSpace): Promise<number> {
     this.#lookedAt = performance.now();
-    const { bytes, largest } = await this.#disk!.room();
+    const { bytes, largest } = await disk.room();
     this.#largest = largest;
-    this.#room.limit(this.#index.bytes + bytes, largest);
+    this.#ledger.room.limit(this.#ledger.bytes + bytes, largest);
     return bytes;
   }
 
   #messageAt(position: number): Message {
-    const stored = this.#messages!.getBinary(position);
+    const stored = this.#open.messages.getBinary(position);
     if (!stored) throw this.#asError(new Error(`message ${position} is not where it was put`));
     return decodeMessage(stored);
-  }
-
-  #evict(): boolean {
-    const { oldest } = this.#index;
-    if (!oldest) return false;
-    const message = this.#messageAt(oldest.position);
-    this.remove(oldest.position).catch(() => {});
-    this.#drop({ message, position: oldest.position, reason: 'full' });
-    return true;
-  }
-
-  #drop(drop: SpoolDrop): void {
-    for (const listener of this.#listeners) listener(drop);
   }
 
   #asError(error: unknown): RelayError {
@@ -279,10 +277,4 @@ export class LmdbSpool implements Spool {
       { code: 'SPOOL_FAILED', stage: 'spool', retryable: true, cause: error },
     );
   }
-}
-
-function sizeRecord(bytes: number): Buffer {
-  const record = Buffer.alloc(8);
-  record.writeDoubleLE(bytes);
-  return record;
 }

@@ -1,10 +1,10 @@
 import type { Message } from '../message';
 import { messageBytes } from './message-bytes';
-import type { Spool, SpoolDrop, SpoolEntry } from './spool';
-import { SpoolIndex } from './spool-index';
-import { type SpoolBounds, SpoolRoom } from './spool-room';
+import type { Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
+import { spoolClock } from './spool-clock';
+import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 
-export interface MemorySpoolOptions extends Partial<SpoolBounds> {
+export interface MemorySpoolOptions extends Partial<SpoolPolicy> {
   /** How many messages may wait. @default 10,000 */
   readonly maximumMessages?: number;
   /** What they may take, in bytes. @default 67,108,864 (64 MiB) */
@@ -14,51 +14,55 @@ export interface MemorySpoolOptions extends Partial<SpoolBounds> {
 /** Keeps messages in memory: what it holds is lost with the process, so `publish()` waits for the broker. */
 export class MemorySpool implements Spool {
   readonly durable = false;
-  readonly #room: SpoolRoom;
-  #index = new SpoolIndex<SpoolEntry>();
-  readonly #listeners: ((drop: SpoolDrop) => void)[] = [];
+  readonly #ledger: SpoolLedger<SpoolEntry>;
   #position = 0;
 
   constructor(options: MemorySpoolOptions = {}) {
-    const { maximumMessages = 10_000, maximumBytes = 64 * 1024 * 1024, whenFull = 'block' } = options;
-    this.#room = new SpoolRoom({ maximumMessages, maximumBytes, whenFull }, 'MemorySpool', {
-      evict: () => this.#evict(),
-    });
+    const policy = { maximumMessages: 10_000, maximumBytes: 64 * 1024 * 1024, ...options };
+    this.#ledger = new SpoolLedger(policy, 'MemorySpool', { discard: ({ message }) => message });
+  }
+
+  get order(): SpoolOrder {
+    return this.#ledger.order;
   }
 
   get messages(): number {
-    return this.#index.size;
+    return this.#ledger.messages;
   }
 
   get bytes(): number {
-    return this.#room.bytes;
+    return this.#ledger.bytes;
   }
 
   async open(): Promise<void> {
-    this.#index = new SpoolIndex();
-    this.#room.open();
+    this.#ledger.open();
   }
 
   async append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined> {
+    const storedAt = spoolClock();
     const bytes = messageBytes(message);
-    if (!(await this.#room.take(this.#room.turn(), bytes, signal))) {
-      this.#drop({ message, reason: 'full' });
+    const { room } = this.#ledger;
+    if (!(await room.take(room.turn(), bytes, signal))) {
+      this.#ledger.refuse(message);
       return undefined;
     }
     this.#position += 1;
-    const entry = { position: this.#position, message, bytes };
-    this.#index.add(entry);
-    this.#room.placed();
+    const expiry = this.#ledger.expiry(storedAt, message.expirySeconds);
+    const entry = { position: this.#position, message, bytes, storedAt, ...expiry };
+    this.#ledger.place(entry);
     return entry;
   }
 
-  async read(position: number, limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
-    return this.#index.after(position, limit, bytes);
+  async read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
+    return this.#ledger.next(limit, bytes);
+  }
+
+  rewind(): void {
+    this.#ledger.rewind();
   }
 
   async remove(position: number): Promise<void> {
-    const entry = this.#index.remove(position);
-    if (entry) this.#room.give(entry.bytes);
+    this.#ledger.remove(position);
   }
 
   setAside(position: number, _reason: string): Promise<void> {
@@ -66,24 +70,10 @@ export class MemorySpool implements Spool {
   }
 
   onDrop(listener: (drop: SpoolDrop) => void): void {
-    this.#listeners.push(listener);
+    this.#ledger.onDrop(listener);
   }
 
   async close(): Promise<void> {
-    this.#room.close();
-  }
-
-  #evict(): boolean {
-    const { oldest } = this.#index;
-    if (!oldest) return false;
-    const { position, message, bytes } = oldest;
-    this.#index.remove(position);
-    this.#room.give(bytes);
-    this.#drop({ message, position, reason: 'full' });
-    return true;
-  }
-
-  #drop(drop: SpoolDrop): void {
-    for (const listener of this.#listeners) listener(drop);
+    this.#ledger.close();
   }
 }

@@ -27,6 +27,28 @@ export function decodeMessage(bytes: Buffer): Message {
   };
 }
 
+/** What the index of a spool keeps of a message: three doubles, little endian; no expiry is Infinity. */
+export function encodeIndexed(
+  bytes: number,
+  storedAt: number,
+  expirySeconds = Number.POSITIVE_INFINITY,
+): Buffer {
+  const record = Buffer.alloc(24);
+  record.writeDoubleLE(bytes, 0);
+  record.writeDoubleLE(storedAt, 8);
+  record.writeDoubleLE(expirySeconds, 16);
+  return record;
+}
+
+/** The reverse of `encodeIndexed()`. */
+export function decodeIndexed(record: Buffer) {
+  return {
+    bytes: record.readDoubleLE(0),
+    storedAt: record.readDoubleLE(8),
+    expirySeconds: record.readDoubleLE(16),
+  };
+}
+
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -3,10 +3,17 @@ import type { Message } from '../message';
 /** What to do with a new message when the spool is full. */
 export type FullPolicy = 'block' | 'drop-oldest' | 'drop-newest';
 
+/** What is read first: what has waited longest, or what has come last. */
+export type SpoolOrder = 'oldest-first' | 'newest-first';
+
 /** A message in the spool, at a position that only grows. */
 export interface SpoolEntry {
   readonly position: number;
   readonly message: Message;
+  /** When `append()` was called, in milliseconds since 1970 (UTC). */
+  readonly storedAt: number;
+  /** When it expires, if it does: `storedAt` and the message's `expirySeconds`, or the spool's own limit. */
+  readonly expiresAt?: number;
   /** What it counts against the bound: payload, properties and topic, in bytes. */
   readonly bytes: number;
 }
@@ -28,10 +35,11 @@ export interface SpoolDrop {
   readonly reason: 'full' | 'expired';
 }
 
-/** Where messages wait until the broker has acknowledged them, in order. */
+/** Where messages wait until the broker has acknowledged them, in order. It has one reader. */
 export interface Spool {
   /** Whether a message is safe from a killed process and a power cut once `append()` has resolved. */
   readonly durable: boolean;
+  readonly order: SpoolOrder;
   /** How many messages wait. */
   readonly messages: number;
   /** What they take, in bytes. */
@@ -43,10 +51,12 @@ export interface Spool {
    */
   append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined>;
   /**
-   * The first entries after `position`, oldest first: at most `limit`, and no more than `bytes` together
-   * (but one). 0 stands before the first.
+   * The next entries in the spool's order, each once: at most `limit`, and no more than `bytes` together
+   * (but one). They stay in until they are removed. What has expired is dropped, not read.
    */
-  read(position: number, limit: number, bytes?: number): Promise<readonly SpoolEntry[]>;
+  read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]>;
+  /** Begins reading anew, with all that is in. */
+  rewind(): void;
   /** Takes a message out for good. Harmless where it is gone already. */
   remove(position: number): Promise<void>;
   /**

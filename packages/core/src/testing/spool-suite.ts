@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { RelayError } from '../errors';
 import type { Message } from '../message';
-import type { FullPolicy, Spool, SpoolDrop } from '../spool/spool';
+import type { FullPolicy, Spool, SpoolDrop, SpoolOrder } from '../spool/spool';
 import type { TestFunctions } from './suite';
 
-/** How much the spool of a test may hold. */
+/** What the spool of a test takes in, and how. */
 export interface SpoolSuiteBounds {
   readonly maximumMessages?: number;
   readonly maximumBytes?: number;
   readonly whenFull?: FullPolicy;
+  readonly order?: SpoolOrder;
+  readonly maximumAgeSeconds?: number;
 }
 
 export interface SpoolSuiteOptions extends TestFunctions {
@@ -24,6 +26,10 @@ const message = (id: string, bytes = 10): Message => ({
   properties: {},
 });
 const idsOf = (entries: readonly { readonly message: Message }[]) => entries.map((entry) => entry.message.id);
+const allIn = (spool: Spool) => {
+  spool.rewind();
+  return spool.read(100_000);
+};
 const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 /** Checks what a Spool promises; for a spool of your own, one call in a test file. */
@@ -40,48 +46,97 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
 
   describe(`${name} as a spool`, () => {
     it(
-      'keeps order, and reads from any position',
+      'keeps order, reads each message once, and all that are left when it begins anew',
       withSpool({}, async (spool) => {
         await Promise.all(['a', 'b', 'c', 'd'].map((id) => spool.append(message(id))));
-        const all = await spool.read(0, 10);
-        assert.deepEqual(idsOf(all), ['a', 'b', 'c', 'd']);
-        assert.deepEqual(idsOf(await spool.read(0, 2)), ['a', 'b']);
-        assert.deepEqual(idsOf(await spool.read(all[1]!.position, 1)), ['c']);
-        await spool.remove(all[1]!.position);
-        await spool.remove(all[1]!.position);
-        assert.deepEqual(idsOf(await spool.read(0, 10)), ['a', 'c', 'd']);
-        assert.equal(spool.messages, 3);
+        const first = await spool.read(2);
+        assert.deepEqual(idsOf(first), ['a', 'b']);
+        assert.deepEqual(idsOf(await spool.read(10)), ['c', 'd']);
+        assert.deepEqual(await spool.read(10), []);
+        await spool.remove(first[1]!.position);
+        await spool.remove(first[1]!.position);
+        await spool.append(message('e'));
+        assert.deepEqual(idsOf(await spool.read(10)), ['e']);
+        spool.rewind();
+        assert.deepEqual(idsOf(await spool.read(10)), ['a', 'c', 'd', 'e']);
+        assert.equal(spool.messages, 4);
+      }),
+    );
+
+    it(
+      'reads the newest first when told to, also when newer ones come between',
+      withSpool({ order: 'newest-first' }, async (spool) => {
+        for (const id of ['a', 'b', 'c', 'd']) await spool.append(message(id));
+        assert.equal(spool.order, 'newest-first');
+        const first = await spool.read(2);
+        assert.deepEqual(idsOf(first), ['d', 'c']);
+        await spool.append(message('e'));
+        assert.deepEqual(idsOf(await spool.read(2)), ['e', 'b']);
+        await spool.remove(first[0]!.position);
+        spool.rewind();
+        assert.deepEqual(idsOf(await spool.read(10)), ['e', 'c', 'b', 'a']);
       }),
     );
 
     it(
       'shows what was appended in order and without a gap, at whatever pace it comes',
       withSpool({}, async (spool) => {
-        let seen = 0;
+        const seen: number[] = [];
         const appended = Array.from({ length: 1_500 }, async (_, index) => {
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 150));
-          const entry = await spool.append(message(String(index)));
-          const behind = await spool.read(seen, 1_000_000);
-          for (const { position } of behind) {
-            // Several that became durable together read at the same time.
-            if (position <= seen) continue;
-            assert.equal(position, seen + 1);
-            seen = position;
-          }
-          assert.ok(seen >= entry!.position);
+          const { position } = (await spool.append(message(String(index))))!;
+          seen.push(...(await spool.read(1_000)).map((entry) => entry.position));
+          assert.ok(seen.at(-1)! >= position);
         });
         await Promise.all(appended);
-        assert.equal(seen, 1_500);
-        assert.equal(spool.messages, 1_500);
+        assert.equal(seen.length, 1_500);
+        assert.ok(seen.every((position, index) => index === 0 || position > seen[index - 1]!));
       }),
     );
 
     it(
       'reads no more bytes than asked for, but one message',
       withSpool({}, async (spool) => {
-        for (const id of ['a', 'b', 'c']) await spool.append(message(id, 99));
-        assert.deepEqual(idsOf(await spool.read(0, 10, 200)), ['a', 'b']);
-        assert.deepEqual(idsOf(await spool.read(0, 10, 1)), ['a']);
+        for (const id of ['a', 'b', 'c', 'd']) await spool.append(message(id, 99));
+        assert.deepEqual(idsOf(await spool.read(10, 200)), ['a', 'b']);
+        assert.deepEqual(idsOf(await spool.read(10, 1)), ['c']);
+      }),
+    );
+
+    it(
+      'says when a message came and when it expires, and drops it instead of reading it after that',
+      withSpool({ maximumAgeSeconds: 60 }, async (spool) => {
+        const drops: SpoolDrop[] = [];
+        spool.onDrop((drop) => drops.push(drop));
+        const before = Date.now();
+        await spool.append({ ...message('late'), expirySeconds: 0.02 });
+        const entry = await spool.append({ ...message('good'), expirySeconds: 30 });
+        const old = await spool.append({ ...message('old'), expirySeconds: 90 });
+        assert.ok(Math.abs(entry!.storedAt - before) < 30_000);
+        assert.equal(entry!.expiresAt, entry!.storedAt + 30_000);
+        assert.equal(old!.expiresAt, old!.storedAt + 60_000);
+        await nextTurn();
+        await nextTurn();
+        const [read, ...others] = await spool.read(10);
+        assert.deepEqual(idsOf([read!, ...others]), ['good', 'old']);
+        assert.deepEqual([read!.storedAt, read!.expiresAt], [entry!.storedAt, entry!.expiresAt]);
+        assert.deepEqual(idsOf(drops), ['late']);
+        assert.equal(drops[0]!.reason, 'expired');
+        assert.equal(spool.messages, 2);
+      }),
+    );
+
+    it(
+      'drops what expires by itself, read or not, and makes room for what waits',
+      withSpool({ maximumAgeSeconds: 0.02, maximumMessages: 2 }, async (spool) => {
+        const drops: string[] = [];
+        spool.onDrop((drop) => drops.push(drop.message.id));
+        await spool.append(message('a'));
+        await spool.read(1);
+        await spool.append(message('b'));
+        await spool.append(message('c'));
+        assert.deepEqual(drops, ['a', 'b']);
+        assert.equal(spool.messages, 1);
       }),
     );
 
@@ -94,7 +149,7 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
         const small = spool.append(message('c', 10)).then(() => order.push('c'));
         await nextTurn();
         assert.deepEqual(order, []);
-        await spool.remove((await spool.read(0, 1))[0]!.position);
+        await spool.remove((await allIn(spool))[0]!.position);
         await Promise.all([large, small]);
         assert.deepEqual(order, ['b', 'c']);
       }),
@@ -117,7 +172,7 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
         };
         await spool.append(full);
         await spool.append({ id: 'bare', payload: new Uint8Array(0), properties: {} });
-        const [first, second] = await spool.read(0, 2);
+        const [first, second] = await allIn(spool);
         assert.deepEqual(plain(first!.message), plain(full));
         assert.deepEqual(plain(second!.message), { id: 'bare', payload: '', properties: {} });
       }),
@@ -132,13 +187,13 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
         const waiting = ['c', 'd'].map((id) => spool.append(message(id)).then(() => order.push(id)));
         await nextTurn();
         assert.deepEqual(order, []);
-        await spool.remove((await spool.read(0, 1))[0]!.position);
+        await spool.remove((await allIn(spool))[0]!.position);
         await waiting[0];
         await nextTurn();
         assert.deepEqual(order, ['c']);
-        await spool.remove((await spool.read(0, 1))[0]!.position);
+        await spool.remove((await allIn(spool))[0]!.position);
         await waiting[1];
-        assert.deepEqual(idsOf(await spool.read(0, 10)), ['c', 'd']);
+        assert.deepEqual(idsOf(await allIn(spool)), ['c', 'd']);
       }),
     );
 
@@ -168,7 +223,7 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
           const drops: SpoolDrop[] = [];
           spool.onDrop((drop) => drops.push(drop));
           for (const id of ['a', 'b', 'c']) await spool.append(message(id));
-          assert.deepEqual(idsOf(await spool.read(0, 10)), kept);
+          assert.deepEqual(idsOf(await allIn(spool)), kept);
           assert.deepEqual(idsOf(drops), dropped);
           assert.deepEqual(
             drops.map(({ reason }) => reason),
@@ -205,7 +260,7 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
           spool.append(message('big', 200)),
           (error) => error instanceof RelayError && error.code === 'MESSAGE_TOO_LARGE',
         );
-        await spool.remove((await spool.read(0, 1))[0]!.position);
+        await spool.remove((await allIn(spool))[0]!.position);
         assert.equal(spool.bytes, 0);
       }),
     );
