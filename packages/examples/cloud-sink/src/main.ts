@@ -23,6 +23,8 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     username: options.username,
     password: options.password,
     ca: options.ca,
+    cert: options.cert,
+    key: options.key,
     // More than the sink stores at once, so that it never waits for the network.
     windowMessages: Math.max(100, options.concurrency * 4),
   });

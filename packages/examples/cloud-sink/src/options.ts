@@ -1,13 +1,15 @@
-import { command, setting, textFile, whole } from 'edge-relay-command-line';
+import { addresses, command, setting, textFile, whole } from 'edge-relay-command-line';
 
 export interface CloudSinkOptions {
-  readonly cloudUrl: string;
+  readonly cloudUrl: readonly string[];
   readonly topic: string;
   readonly clientId: string;
   readonly username?: string;
   readonly password?: string;
-  /** PEM text. */
+  /** PEM text, as the certificate and its key. */
   readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
   readonly store: string;
   readonly s3Endpoint?: string;
   readonly s3Region?: string;
@@ -30,7 +32,12 @@ under rejected/, with the reason. SIGTERM lets what is under way end; exit codes
 /** Reads the command line and the environment; ends the process with code 2 where they are wrong. */
 export function parseOptions(argv: readonly string[]): CloudSinkOptions {
   return command('cloud-sink', 'Stores the faces that arrive at the cloud broker.', EXAMPLES)
-    .addOption(setting('--cloud-url <url>', 'the broker', { default: 'mqtt://localhost' }))
+    .addOption(
+      setting('--cloud-url <url>', 'the broker; several with commas, tried in order', {
+        default: ['mqtt://localhost'],
+        parse: addresses,
+      }),
+    )
     .addOption(setting('--topic <topic>', 'what to store', { default: 'hw3faces' }))
     .addOption(
       setting('--client-id <id>', 'name of the session at the broker; another one for each sink', {
@@ -42,6 +49,12 @@ export function parseOptions(argv: readonly string[]): CloudSinkOptions {
     .addOption(
       setting('--ca <file>', 'PEM file of the authority to trust with mqtts://', { parse: textFile }),
     )
+    .addOption(
+      setting('--cert <file>', 'PEM file of our certificate, for a broker that wants one', {
+        parse: textFile,
+      }),
+    )
+    .addOption(setting('--key <file>', 'PEM file of the key of our certificate', { parse: textFile }))
     .addOption(setting('--store <location>', 'a folder, or s3://bucket/prefix', { default: './faces' }))
     .addOption(setting('--s3-endpoint <url>', 'address of the S3-compatible service; AWS without it'))
     .addOption(setting('--s3-region <region>', 'region of the bucket'))

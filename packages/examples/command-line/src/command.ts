@@ -5,7 +5,7 @@ export type { Command };
 export { InvalidArgumentError };
 
 export interface SettingDetails {
-  readonly default?: string | number | boolean;
+  readonly default?: string | number | boolean | readonly string[];
   readonly choices?: readonly string[];
   /** Turns the text into the value; throws an `InvalidArgumentError` with what it should be. */
   readonly parse?: (text: string) => unknown;
@@ -63,6 +63,11 @@ export function whole(minimum: number, { fraction = false } = {}): (text: string
     }
     throw new InvalidArgumentError(`It must be a ${fraction ? '' : 'whole '}number of at least ${minimum}.`);
   };
+}
+
+/** Takes one address or several with commas between them (within an address a comma is written %2C). */
+export function addresses(text: string): string[] {
+  return text.split(',').map((address) => address.trim());
 }
 
 /** Takes the path of a file; the option's value is the text in it. */

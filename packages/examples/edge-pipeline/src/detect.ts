@@ -37,6 +37,8 @@ export async function detect(
     username: options.edgeUsername,
     password: options.edgePassword,
     ca: options.edgeCa,
+    cert: options.edgeCert,
+    key: options.edgeKey,
     spool: options.spool && join(options.spool, 'detect'),
   });
   camera.on('open', ({ width, height }) => log.info(`${camera.camera}: ${width} x ${height} pixels`));

@@ -1,4 +1,4 @@
-import { command, InvalidArgumentError, setting, textFile, whole } from 'edge-relay-command-line';
+import { addresses, command, InvalidArgumentError, setting, textFile, whole } from 'edge-relay-command-line';
 
 export interface EdgePipelineOptions {
   readonly role: 'detect' | 'bridge' | 'both';
@@ -19,18 +19,22 @@ export interface EdgePipelineOptions {
   readonly margin?: number;
   readonly format: 'png' | 'jpeg' | 'webp';
   readonly quality?: number;
-  readonly edgeUrl: string;
+  readonly edgeUrl: readonly string[];
   readonly edgeTopic: string;
   readonly edgeUsername?: string;
   readonly edgePassword?: string;
-  /** PEM text. */
+  /** PEM text, as the certificate and its key. */
   readonly edgeCa?: string;
-  readonly cloudUrl?: string;
+  readonly edgeCert?: string;
+  readonly edgeKey?: string;
+  readonly cloudUrl?: readonly string[];
   readonly cloudTopic: string;
   readonly cloudUsername?: string;
   readonly cloudPassword?: string;
-  /** PEM text. */
+  /** PEM text, as the certificate and its key. */
   readonly cloudCa?: string;
+  readonly cloudCert?: string;
+  readonly cloudKey?: string;
   readonly bridgeClientId?: string;
   readonly spool?: string;
 }
@@ -109,20 +113,41 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
       }),
     )
     .addOption(setting('--quality <number>', '1 to 100, for jpeg and webp', { parse: whole(1) }))
-    .addOption(setting('--edge-url <url>', 'the local broker', { default: 'mqtt://localhost' }))
+    .addOption(
+      setting('--edge-url <url>', 'the local broker; several with commas, tried in order', {
+        default: ['mqtt://localhost'],
+        parse: addresses,
+      }),
+    )
     .addOption(setting('--edge-topic <topic>', 'topic at the local broker', { default: 'hw3facestx2' }))
     .addOption(setting('--edge-username <name>', 'user at the local broker'))
     .addOption(setting('--edge-password <password>', 'password at the local broker; better by environment'))
     .addOption(
       setting('--edge-ca <file>', 'PEM file of the authority to trust with mqtts://', { parse: textFile }),
     )
-    .addOption(setting('--cloud-url <url>', 'the cloud broker (bridge, both)'))
+    .addOption(
+      setting('--edge-cert <file>', 'PEM file of our certificate, for a broker that wants one', {
+        parse: textFile,
+      }),
+    )
+    .addOption(setting('--edge-key <file>', 'PEM file of the key of our certificate', { parse: textFile }))
+    .addOption(
+      setting('--cloud-url <url>', 'the cloud broker (bridge, both); several with commas, tried in order', {
+        parse: addresses,
+      }),
+    )
     .addOption(setting('--cloud-topic <topic>', 'topic at the cloud broker', { default: 'hw3faces' }))
     .addOption(setting('--cloud-username <name>', 'user at the cloud broker'))
     .addOption(setting('--cloud-password <password>', 'password at the cloud broker; better by environment'))
     .addOption(
       setting('--cloud-ca <file>', 'PEM file of the authority to trust with mqtts://', { parse: textFile }),
     )
+    .addOption(
+      setting('--cloud-cert <file>', 'PEM file of our certificate, for a broker that wants one', {
+        parse: textFile,
+      }),
+    )
+    .addOption(setting('--cloud-key <file>', 'PEM file of the key of our certificate', { parse: textFile }))
     .addOption(setting('--bridge-client-id <id>', "name of the bridge's session at the local broker"))
     .addOption(
       setting('--spool <folder>', 'keeps what is on its way on disk, so that a killed process loses nothing'),
