@@ -21,6 +21,13 @@ describe('the command line of the apps', () => {
     ['cloud-sink', ['--cloud-url', 'http://localhost'], '"http://localhost"'],
     ['cloud-sink', ['--topic', 'a/#/b'], '"a/#/b"'],
     ['cloud-sink', ['--ca', '/no/such.pem'], '/no/such.pem'],
+    ['cloud-sink', ['--cloud-url', 'mqtts://h', '--cert', 'package.json'], 'cert and key belong together'],
+    [
+      'cloud-sink',
+      ['--cloud-url', 'mqtts://h', '--ca', 'package.json'],
+      'ca must be the text of a certificate',
+    ],
+    ['cloud-sink', ['--cloud-url', 'mqtt://a,mqtt://u:p#w@h'], '"mqtt://u:***@h"'],
     ['cloud-sink', ['surplus'], 'too many arguments'],
   ] as const)('%s %j is wrong: exit code 2, and it says what', async (app, args, says) => {
     const started = startApp(app, args);

@@ -140,6 +140,7 @@ const programs = new Set(
     [
       'apt-get',
       'cd',
+      'chown',
       'cp',
       'curl',
       'docker',
@@ -147,6 +148,7 @@ const programs = new Set(
       'ffmpeg',
       'ffplay',
       'git',
+      'install',
       'kill',
       'ls',
       'mkdir',
@@ -157,6 +159,7 @@ const programs = new Set(
       'mosquitto_pub',
       'mosquitto_passwd',
       'mosquitto_sub',
+      'openssl',
       'pnpm',
       'systemctl',
       'tail',
