@@ -40,7 +40,7 @@ export interface BridgeOptions {
 export interface BridgeEvents {
   /** One side is connected. */
   online: [{ readonly side: 'from' | 'to'; readonly url: string; readonly protocolVersion: 4 | 5 }];
-  /** One side is not connected; the next attempt comes by itself. */
+  /** One side is not connected, or not to the first of its addresses; the next attempt comes by itself. */
   offline: [{ readonly side: 'from' | 'to'; readonly error: RelayError; readonly retryInMs: number }];
   /** The far broker has taken a message over. */
   forwarded: [{ readonly id: string; readonly topic: string; readonly bytes: number }];

@@ -42,7 +42,7 @@ export interface OutgoingMessage extends Omit<Partial<Message>, 'payload'> {
 export interface PublisherEvents {
   /** Connected; messages flow. */
   online: [{ readonly url: string; readonly protocolVersion: 4 | 5 }];
-  /** Not connected; the next attempt comes by itself. */
+  /** Not connected, or not to the first of several addresses; the next attempt comes by itself. */
   offline: [{ readonly error: RelayError; readonly retryInMs: number }];
   /** The broker refuses us for good, or the spool cannot be read: every publish fails with this error. */
   failed: [{ readonly error: RelayError }];

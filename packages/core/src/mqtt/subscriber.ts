@@ -33,7 +33,7 @@ export interface SubscriberOptions extends BrokerOptions {
 export interface SubscriberEvents {
   /** Connected and subscribed. `sessionPresent`: the broker still knew our session. */
   online: [{ readonly url: string; readonly protocolVersion: 4 | 5; readonly sessionPresent: boolean }];
-  /** Not connected; the next attempt comes by itself. */
+  /** Not connected, or not to the first of several addresses; the next attempt comes by itself. */
   offline: [{ readonly error: RelayError; readonly retryInMs: number }];
 }
 
