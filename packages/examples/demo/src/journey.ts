@@ -63,7 +63,13 @@ export async function journey({ source, store, progress, signal, onStop }: Journ
     }, 100);
     try {
       await pipeline(camera, detector, selector, publisher, { signal });
-      await arrived(() => sink.stats.stored + sink.stats.duplicates >= publisher.stats.acknowledged, signal);
+      // A picture can be stored before the bridge has heard that the cloud broker took it.
+      const isThrough = () => {
+        const { acknowledged } = publisher.stats;
+        const { stored, duplicates } = sink.stats;
+        return stored + duplicates >= acknowledged && bridge.stats.forwarded >= acknowledged;
+      };
+      await arrived(isThrough, signal);
     } finally {
       clearInterval(showing);
       progress.clear();
