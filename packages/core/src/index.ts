@@ -16,7 +16,12 @@ export type { Delivery, Message, Properties } from './message';
 export { Bridge, type BridgeEvents, type BridgeOptions } from './mqtt/bridge';
 export type { BrokerOptions } from './mqtt/broker-options';
 export { Publisher } from './mqtt/publisher';
-export type { OutgoingMessage, PublisherEvents, PublisherOptions } from './mqtt/publisher-options';
+export type {
+  OutgoingMessage,
+  PublisherEvents,
+  PublisherOptions,
+  ReceiptOptions,
+} from './mqtt/publisher-options';
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';

@@ -5,6 +5,7 @@ import { type BrokerAddress, brokerAddresses } from './broker-address';
 import { type BrokerOptions, pemText } from './broker-options';
 import { allFailed, connectionError, speaksAnotherVersion } from './connection-errors';
 import { Link, type PacketCodec } from './link';
+import { mqttJsIdentifiers } from './packet-identifiers';
 
 /** Who uses a connection, and what it hears. */
 export interface ConnectionUser {
@@ -205,6 +206,7 @@ export class Connection {
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,
+      messageIdProvider: mqttJsIdentifiers(),
       protocolVersion,
       keepalive: keepaliveSeconds,
       connectTimeout: connectTimeoutMs,

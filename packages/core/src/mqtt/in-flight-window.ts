@@ -1,13 +1,16 @@
-import type { Message } from '../message';
+import type { Message, Properties } from '../message';
 import type { SpoolEntry } from '../spool/spool';
 import { spoolClock } from '../spool/spool-clock';
 import type { Link } from './link';
+import { LAST_OWN_IDENTIFIER } from './packet-identifiers';
 import { toPublishPacket } from './packets';
 
 export interface InFlightWindowOptions {
   readonly windowMessages: number;
   readonly windowBytes: number;
   readonly acknowledgeTimeoutMs: number;
+  /** Properties that each message gets when it is sent. */
+  readonly stamp?: Properties | undefined;
 }
 
 /**
@@ -70,7 +73,7 @@ export class InFlightWindow {
     const link = this.#link;
     if (!link) return true;
     const messageId = this.#nextId();
-    const message = asOfNow(entry);
+    const message = this.#stamped(asOfNow(entry));
     const isTaken = link.send(toPublishPacket(message, message.topic ?? '', messageId, link.protocolVersion));
     if (this.#entries.size === 0) this.#watch();
     this.#entries.set(messageId, entry);
@@ -100,7 +103,7 @@ export class InFlightWindow {
   packetSize(message: Message): number {
     const link = this.#link;
     if (!link) return 0;
-    return link.sizeOf(toPublishPacket(message, message.topic ?? '', 1, link.protocolVersion));
+    return link.sizeOf(toPublishPacket(this.#stamped(message), message.topic ?? '', 1, link.protocolVersion));
   }
 
   /** Resolves when nothing is in flight, or after so many milliseconds. */
@@ -115,10 +118,10 @@ export class InFlightWindow {
     });
   }
 
-  /** Packet identifiers go round from 1 to 65,535, past those in use (section 2.2.1). */
+  /** Packet identifiers go round, past those in use (section 2.2.1). */
   #nextId(): number {
     do {
-      this.#lastId = (this.#lastId % 65_535) + 1;
+      this.#lastId = (this.#lastId % LAST_OWN_IDENTIFIER) + 1;
     } while (this.#entries.has(this.#lastId));
     return this.#lastId;
   }
@@ -142,6 +145,11 @@ export class InFlightWindow {
     clearInterval(this.#watchdog);
     for (const done of this.#emptied) done();
     this.#emptied.clear();
+  }
+
+  #stamped(message: Message): Message {
+    const { stamp } = this.#options;
+    return stamp ? { ...message, properties: { ...message.properties, ...stamp } } : message;
   }
 }
 

@@ -1,7 +1,13 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import type { RelayError } from '../errors';
+import { safeName } from '../identity';
 import type { Message } from '../message';
 import type { Spool } from '../spool/spool';
 import { assertBroker, type BrokerOptions } from './broker-options';
+import type { ReceiptRules } from './receipt-ledger';
+import { assertReceiptName } from './receipts';
 import { assertTopicName } from './topic';
 
 export interface PublisherOptions extends BrokerOptions {
@@ -28,10 +34,36 @@ export interface PublisherOptions extends BrokerOptions {
    * means that it has thrown the message away: `keep` it and send it again, or `accept` that. @default 'keep'
    */
   readonly whenNoSubscriber?: 'keep' | 'accept' | undefined;
+  /**
+   * Keeps each message until a receipt says that the end of the way has stored it, and sends it again where
+   * none comes: then a killed broker loses nothing, either. The Subscriber at the end, and each Bridge between,
+   * must have receipts on, too. See docs/receipts.md. @default false
+   */
+  readonly receipts?: boolean | ReceiptOptions | undefined;
   /** Milliseconds that `close()` waits for acknowledgements of what is already sent. @default 5,000 */
   readonly closeTimeoutMs?: number | undefined;
   /** The name in errors and events. @default 'publisher' */
   readonly name?: string | undefined;
+}
+
+export interface ReceiptOptions {
+  /**
+   * Our name in the topic of receipts, `{topic}/receipts/{publisher}`; no two publishers have the same.
+   * @default made from the name of this host and the spool's folder, or at random without a folder
+   */
+  readonly publisher?: string | undefined;
+  /** Messages sent and not receipted, at the most. @default 500, half of what a stock Mosquitto queues */
+  readonly maximumMessages?: number | undefined;
+  /**
+   * A message counts as lost when the receipt is here for one that was sent so many milliseconds later, and is
+   * sent again. Each further time it takes twice as long. @default 10,000
+   */
+  readonly resendAfterMs?: number | undefined;
+  /**
+   * Milliseconds without any receipt after which the oldest message is sent again, to ask; doubles up to a
+   * minute. Nothing else is sent again while nothing comes back. @default 15,000
+   */
+  readonly probeAfterMs?: number | undefined;
 }
 
 /** A message to publish: a payload, and what goes with it. */
@@ -48,6 +80,10 @@ export interface PublisherEvents {
   failed: [{ readonly error: RelayError }];
   /** The broker has taken a message over. */
   acknowledged: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
+  /** With receipts: the message is stored at the end of the way, and has left the spool. */
+  stored: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
+  /** With receipts: none came for so long that a message was sent again to ask. Are they on at the other end? */
+  silent: [{ readonly outstanding: number; readonly attempts: number }];
   /** Nobody subscribes to this topic, or the broker is short of room: its messages wait. */
   waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
   /** The message can never be sent; a spool on disk has set it aside (`listSetAside()`). */
@@ -66,6 +102,7 @@ export interface PublisherSettings {
   readonly acknowledgeTimeoutMs: number;
   readonly whenNoSubscriber: 'keep' | 'accept';
   readonly closeTimeoutMs: number;
+  readonly receipts: (ReceiptRules & { readonly publisher: string; readonly isNamed: boolean }) | undefined;
 }
 
 /** @throws {TypeError} for an option that cannot be meant. */
@@ -101,5 +138,35 @@ export function publisherSettings(options: PublisherOptions): PublisherSettings 
     acknowledgeTimeoutMs,
     whenNoSubscriber,
     closeTimeoutMs,
+    receipts: receiptSettings(options, name),
   };
+}
+
+function receiptSettings(
+  { receipts = false, spool }: PublisherOptions,
+  name: string,
+): PublisherSettings['receipts'] {
+  if (receipts === false) return undefined;
+  const {
+    publisher = defaultReceiptName(spool),
+    maximumMessages = 500,
+    resendAfterMs = 10_000,
+    probeAfterMs = 15_000,
+  } = receipts === true ? {} : receipts;
+  assertReceiptName(publisher, name);
+  for (const [option, value] of Object.entries({ maximumMessages, resendAfterMs, probeAfterMs })) {
+    if (!(Number.isInteger(value) && value > 0)) {
+      throw new TypeError(`${name}: receipts.${option} must be a whole number above 0, not ${value}.`);
+    }
+  }
+  // A session with a name that comes again keeps the receipts that come while we are away.
+  const isNamed = typeof spool === 'string' || (receipts !== true && receipts.publisher !== undefined);
+  return { publisher, maximumMessages, resendAfterMs, probeAfterMs, isNamed };
+}
+
+/** A spool's folder has one publisher at a time: the same after a restart, and nobody else's. */
+function defaultReceiptName(spool: string | Spool | undefined): string {
+  const host = safeName(hostname()).slice(0, 40);
+  const place = typeof spool === 'string' ? resolve(spool) : randomUUID();
+  return `${host}-${createHash('sha256').update(place).digest('hex').slice(0, 8)}`;
 }

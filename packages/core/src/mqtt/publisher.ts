@@ -16,8 +16,12 @@ import {
   type PublisherSettings,
   publisherSettings,
 } from './publisher-options';
+import { ReceiptBook, type Receipted } from './receipt-book';
 import { Sender } from './sender';
 import { assertTopicName, problemWithText } from './topic';
+
+/** How long the broker keeps receipts for us while we are away. What comes later is sent once more. */
+const RECEIPTS_KEPT_SECONDS = 3_600;
 
 interface Waiter {
   resolve(): void;
@@ -44,10 +48,11 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   readonly #spool: Spool;
   readonly #connection: Connection;
   readonly #sender: Sender;
+  readonly #receipts: ReceiptBook | undefined;
   /** Who waits for the acknowledgement of a message; empty with a durable spool. */
   readonly #waiters = new Map<Message, Waiter>();
   readonly #idle = new Set<() => void>();
-  readonly #counts = { published: 0, acknowledged: 0, dropped: 0, refused: 0, bytes: 0 };
+  readonly #counts = { published: 0, acknowledged: 0, stored: 0, dropped: 0, refused: 0, bytes: 0 };
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #failure: RelayError | undefined;
@@ -60,26 +65,45 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     this.concurrency = windowMessages;
     this.#spool = spoolFor(options.spool);
     this.#spool.onDrop((drop) => this.#dropped(drop));
-    this.#sender = new Sender(this.#spool, this.#settings, {
-      acknowledged: (entry) => this.#acknowledged(entry),
-      refused: (entry, error) => this.#refused(entry, error),
-      waiting: (news) => apart(() => this.emit('waiting', news)),
-      failed: (error) => this.#fail(error),
-    });
-    const clientId = options.clientId ?? `edge-relay-${name.slice(0, 24)}-${randomUUID().slice(0, 8)}`;
+    const { receipts } = this.#settings;
+    this.#receipts =
+      receipts &&
+      new ReceiptBook(name, receipts, {
+        stored: (receipted) => this.#stored(receipted),
+        wake: () => this.#sender.pump(),
+        silent: (news) => apart(() => this.emit('silent', news)),
+        failed: (error) => this.#fail(error),
+      });
+    const user = {
+      acknowledged: (entry: SpoolEntry) => this.#acknowledged(entry),
+      refused: (entry: SpoolEntry, error: RelayError) => this.#refused(entry, error),
+      waiting: (news: PublisherEvents['waiting'][0]) => apart(() => this.emit('waiting', news)),
+      failed: (error: RelayError) => this.#fail(error),
+    };
+    this.#sender = new Sender(this.#spool, this.#settings, user, this.#receipts);
+    const session = receipts?.isNamed ? receipts.publisher : randomUUID().slice(0, 8);
+    const clientId = options.clientId ?? `edge-relay-${name.slice(0, 24)}-${session}`;
     this.#connection = new Connection(options, {
       stage: name,
-      session: { clean: true, clientId },
-      attach: (client) =>
+      session: receipts?.isNamed
+        ? { clean: false, clientId, properties: { sessionExpiryInterval: RECEIPTS_KEPT_SECONDS } }
+        : { clean: true, clientId },
+      attach: (client) => {
+        this.#receipts?.attach(client);
         client.on('packetreceive', ({ cmd, messageId, ...packet }) => {
           if (cmd === 'puback')
             this.#sender.acknowledge(messageId ?? 0, (packet as IPubackPacket).reasonCode ?? 0);
-        }),
+        });
+      },
       up: (link) => {
+        this.#receipts?.up(link);
         this.#sender.up(link);
         apart(() => this.emit('online', { url: link.url, protocolVersion: link.protocolVersion }));
       },
-      down: () => this.#sender.down(),
+      down: () => {
+        this.#receipts?.down();
+        this.#sender.down();
+      },
       retrying: ({ error, inMs }) => apart(() => this.emit('offline', { error, retryInMs: inMs })),
       failed: (error) => this.#fail(error),
     });
@@ -93,6 +117,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       spooledBytes: this.#spool.bytes,
       resent: this.#sender.resent,
       inFlight: this.#sender.inFlight,
+      unreceipted: this.#receipts?.outstanding ?? 0,
       online: this.#sender.isOnline,
     };
   }
@@ -142,7 +167,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     }
   }
 
-  /** Resolves when everything in the spool has been acknowledged by the broker. */
+  /** Resolves when the spool is empty: everything is acknowledged by the broker, or with receipts stored. */
   async flush(): Promise<void> {
     await this.open();
     while (this.#spool.messages > 0) {
@@ -167,6 +192,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   async #close(): Promise<void> {
     if (!this.#opening) return;
     await this.#opening.catch(() => {});
+    this.#receipts?.stop();
     await this.#sender.stop(this.#settings.closeTimeoutMs);
     await this.#connection.close();
     await this.#spool.close();
@@ -241,9 +267,23 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     const { id, topic = '', payload } = entry.message;
     this.#counts.acknowledged += 1;
     this.#counts.bytes += payload.byteLength;
-    this.#left(this.#spool.remove(entry.position));
-    this.#settle(entry.message);
+    if (!this.#receipts) {
+      this.#left(this.#spool.remove(entry.position));
+      this.#settle(entry.message);
+    }
     apart(() => this.emit('acknowledged', { id, topic, bytes: payload.byteLength }));
+  }
+
+  #stored({ position, ...news }: Receipted): void {
+    this.#counts.stored += 1;
+    this.#sender.forget(position);
+    const leaves = async () => {
+      const entry = this.#spool.durable ? undefined : await this.#spool.get(position);
+      await this.#spool.remove(position);
+      if (entry) this.#settle(entry.message);
+    };
+    this.#left(leaves());
+    apart(() => this.emit('stored', news));
   }
 
   #refused(entry: SpoolEntry, error: RelayError): void {

@@ -6,6 +6,7 @@ import { Acknowledger } from './acknowledger';
 import type { BrokerOptions } from './broker-options';
 import { Connection } from './connection';
 import type { Link } from './link';
+import { ReceiptWriter } from './receipt-writer';
 import { ReceivedMessage } from './received-message';
 
 /** Counters that outlive one iteration. */
@@ -25,6 +26,8 @@ export interface ReceptionOptions {
   readonly windowMessages: number;
   readonly windowBytes: number;
   readonly counts: ReceptionCounts;
+  /** Whether what is acknowledged is receipted. */
+  readonly receipts: boolean;
   online(link: Link): void;
   offline(error: RelayError, retryInMs: number): void;
 }
@@ -52,6 +55,7 @@ export class Reception {
   /** Bounded by the window, which holds the parser back. */
   readonly #arrivals = new Channel<Arrival>({ highWaterMark: 65_536 });
   readonly #settled = new Set<() => void>();
+  readonly #receipts: ReceiptWriter | undefined;
   #acknowledger: Acknowledger | undefined;
   #client: MqttClient | undefined;
   #subscribed = false;
@@ -65,6 +69,7 @@ export class Reception {
 
   constructor(broker: BrokerOptions, options: ReceptionOptions) {
     this.#options = options;
+    this.#receipts = options.receipts ? new ReceiptWriter() : undefined;
     this.#keepaliveMs = (broker.keepaliveSeconds ?? 30) * 1000;
     const { stage, clientId, clean, sessionExpirySeconds, windowMessages } = options;
     this.#connection = new Connection(broker, {
@@ -111,22 +116,29 @@ export class Reception {
     this.#refuseNew();
     this.#arrivals.end();
     if (this.#outstanding > 0) await this.#settlement(timeoutMs);
+    await this.#receipts?.stop(timeoutMs);
     await this.#connection.close();
   }
 
   #attach(client: MqttClient): void {
     this.#client = client;
     client.handleMessage = (packet, done) => this.#receive(packet, done as Done);
+    if (!this.#receipts) return;
+    client.on('packetreceive', ({ cmd, messageId }) => {
+      if (cmd === 'puback') this.#receipts?.acknowledged(messageId ?? 0);
+    });
   }
 
   #up(link: Link): void {
     this.#acknowledger = new Acknowledger(link);
+    this.#receipts?.up(link);
     this.#subscribe(link);
     this.#resume();
   }
 
   #down(): void {
     const acknowledger = this.#acknowledger;
+    this.#receipts?.down();
     this.#acknowledger = undefined;
     this.#online = false;
     this.#held = undefined;
@@ -199,8 +211,12 @@ export class Reception {
       this.#resume();
     };
     const pending = packet.qos === 0 ? undefined : acknowledger.add(packet.messageId ?? 0, release);
+    let isAcknowledged = false;
     const message = new ReceivedMessage(packet, () => {
-      if (!pending || pending.acknowledged) return;
+      if (isAcknowledged) return;
+      isAcknowledged = true;
+      this.#receipts?.add(message);
+      if (!pending) return;
       if (acknowledger.isAlive) counts.acknowledged += 1;
       else counts.acknowledgedTooLate += 1;
       acknowledger.acknowledge(pending);

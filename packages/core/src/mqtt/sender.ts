@@ -6,6 +6,7 @@ import { spoolClock } from '../spool/spool-clock';
 import { InFlightWindow } from './in-flight-window';
 import type { Link } from './link';
 import type { PublisherSettings } from './publisher-options';
+import type { ReceiptBook } from './receipt-book';
 import { WaitingTopics } from './waiting-topics';
 
 /** Who sends, and what it hears. */
@@ -40,9 +41,12 @@ export class Sender {
   readonly #user: SenderUser;
   readonly #window: InFlightWindow;
   readonly #topics: WaitingTopics;
+  readonly #receipts: ReceiptBook | undefined;
   #link: Link | undefined;
   /** Read from the spool for the current link, and not sent yet. */
   #ahead: SpoolEntry[] = [];
+  /** The positions of what is due again for want of a receipt. */
+  #again: number[] = [];
   #isNewLink = false;
   /** The positions of what was sent, on any link, and is still in the spool. */
   readonly #sent = new Set<number>();
@@ -51,11 +55,12 @@ export class Sender {
   #isAskedAgain = false;
   #isStopped = false;
 
-  constructor(spool: Spool, settings: PublisherSettings, user: SenderUser) {
+  constructor(spool: Spool, settings: PublisherSettings, user: SenderUser, receipts?: ReceiptBook) {
     this.#spool = spool;
+    this.#receipts = receipts;
     this.#settings = settings;
     this.#user = user;
-    this.#window = new InFlightWindow(settings);
+    this.#window = new InFlightWindow({ ...settings, stamp: receipts?.stamp });
     this.#topics = new WaitingTopics(spool.order, () => this.pump());
   }
 
@@ -84,6 +89,7 @@ export class Sender {
     this.#window.clear();
     this.#topics.clear();
     this.#ahead = [];
+    this.#again = [];
   }
 
   /** Sends nothing more; resolves when nothing is in flight, or after so many milliseconds. */
@@ -93,8 +99,9 @@ export class Sender {
     await this.#window.emptied(timeoutMs);
   }
 
-  /** A message has left the spool without being sent. */
+  /** A message has left the spool: without being sent, or stored at the end of the way. */
   forget(position: number): void {
+    this.#receipts?.forget(position);
     const sent = this.#sent.delete(position) && this.#window.forget(position);
     if (sent) this.#topics.settled(sent);
     this.#topics.forget(position);
@@ -136,17 +143,19 @@ export class Sender {
     if (refusal !== undefined) {
       this.#refuse(entry, this.#refusalOf(entry.message, refusal));
     } else if (isKept || reasonCode >= 0x80) {
+      this.#receipts?.forget(entry.position);
       const retryInMs = this.#topics.postpone(entry);
       const { topic = '' } = entry.message;
       if (retryInMs !== undefined) this.#user.waiting({ topic, reasonCode, retryInMs });
     } else {
-      this.#sent.delete(entry.position);
       this.#topics.settled(entry);
-      this.#user.acknowledged(entry);
+      if (!this.#receipts) this.#sent.delete(entry.position);
+      if (this.#receipts?.taken(entry.position) ?? true) this.#user.acknowledged(entry);
     }
   }
 
   #refuse(entry: SpoolEntry, error: RelayError): void {
+    this.#receipts?.forget(entry.position);
     this.#sent.delete(entry.position);
     this.#topics.settled(entry);
     this.#user.refused(entry, error);
@@ -175,16 +184,33 @@ export class Sender {
       if (!this.#send(entry)) await link.drained();
       if (link !== this.#link) return;
     }
+    if (!(await this.#sendAgain(link))) return;
     if (this.#isNewLink) this.#spool.rewind();
     this.#isNewLink = false;
     for (;;) {
       const entry = this.#ahead[0] ?? (await this.#read());
-      if (link !== this.#link || !entry || !this.#window.hasRoomFor(entry.bytes)) return;
+      if (link !== this.#link || !entry) return;
+      const isOut = this.#receipts?.has(entry.position) ?? false;
+      const mayGo = this.#window.hasRoomFor(entry.bytes) && (this.#receipts?.hasRoom ?? true);
+      if (!isOut && !mayGo) return;
       this.#ahead.shift();
-      if (this.#topics.holds(entry)) continue;
+      if (isOut || this.#topics.holds(entry)) continue;
       if (!this.#send(entry)) await link.drained();
       if (link !== this.#link) return;
     }
+  }
+
+  /** Sends what no receipt has come for; false when that is not over for now. */
+  async #sendAgain(link: Link): Promise<boolean> {
+    if (this.#again.length === 0) this.#again = [...(this.#receipts?.due() ?? [])];
+    for (let position = this.#again[0]; position !== undefined; position = this.#again[0]) {
+      const entry = this.#receipts?.has(position) ? await this.#spool.get(position) : undefined;
+      if (link !== this.#link || (entry && !this.#window.hasRoomFor(entry.bytes))) return false;
+      this.#again.shift();
+      if (entry && !this.#send(entry)) await link.drained();
+      if (link !== this.#link) return false;
+    }
+    return true;
   }
 
   /** Reads on; resolves with the first of what was read. */
@@ -205,6 +231,7 @@ export class Sender {
     }
     try {
       this.assertFits(entry.message);
+      this.#receipts?.sending(entry);
       const isTaken = this.#window.send(entry);
       if (this.#sent.has(entry.position)) this.#resent += 1;
       this.#sent.add(entry.position);

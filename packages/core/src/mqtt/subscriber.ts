@@ -24,6 +24,11 @@ export interface SubscriberOptions extends BrokerOptions {
   readonly windowMessages?: number | undefined;
   /** Their payloads together, in bytes, after which we read no further. @default 16 MiB */
   readonly windowBytes?: number | undefined;
+  /**
+   * Publishes a receipt for each message when it is acknowledged here, at `{topic}/receipts/{publisher}`; its
+   * publisher may wait for it (`receipts` there). See docs/receipts.md. @default false
+   */
+  readonly receipts?: boolean | undefined;
   /** Milliseconds that `close()` waits for the acknowledgement of what was handed out. @default 5,000 */
   readonly closeTimeoutMs?: number | undefined;
   /** The name in errors and events. @default 'subscriber' */
@@ -102,6 +107,7 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
       windowMessages: this.#windowMessages,
       windowBytes: this.#windowBytes,
       counts: this.#counts,
+      receipts: this.#options.receipts ?? false,
       online: ({ url, protocolVersion, sessionPresent }) =>
         apart(() => this.emit('online', { url, protocolVersion, sessionPresent })),
       offline: (error, retryInMs) => apart(() => this.emit('offline', { error, retryInMs })),

@@ -141,6 +141,11 @@ export class LmdbSpool implements Spool {
       .map((found) => ({ ...found, message: this.#messageAt(found.position) }));
   }
 
+  async get(position: number): Promise<SpoolEntry | undefined> {
+    const found = this.#ledger.get(position);
+    return found && { ...found, message: this.#messageAt(position) };
+  }
+
   rewind(): void {
     this.#ledger.rewind();
   }

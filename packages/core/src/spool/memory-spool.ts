@@ -57,6 +57,10 @@ export class MemorySpool implements Spool {
     return this.#ledger.next(limit, bytes);
   }
 
+  async get(position: number): Promise<SpoolEntry | undefined> {
+    return this.#ledger.get(position);
+  }
+
   rewind(): void {
     this.#ledger.rewind();
   }

@@ -55,6 +55,8 @@ export interface Spool {
    * (but one). They stay in until they are removed. What has expired is dropped, not read.
    */
   read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]>;
+  /** The entry at a position, read or not; undefined where it is gone. */
+  get(position: number): Promise<SpoolEntry | undefined>;
   /** Begins reading anew, with all that is in. */
   rewind(): void;
   /** Takes a message out for good. Harmless where it is gone already. */

@@ -60,6 +60,8 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
         spool.rewind();
         assert.deepEqual(idsOf(await spool.read(10)), ['a', 'c', 'd', 'e']);
         assert.equal(spool.messages, 4);
+        assert.deepEqual((await spool.get(first[0]!.position))?.message.payload, message('a').payload);
+        assert.equal(await spool.get(first[1]!.position), undefined);
       }),
     );
 
