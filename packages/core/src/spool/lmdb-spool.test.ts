@@ -82,6 +82,23 @@ describe('LmdbSpool', () => {
     await third.close();
   });
 
+  it('finds a message over a restart', async () => {
+    const folder = place();
+    const first = new LmdbSpool(folder);
+    await first.open();
+    const known = { ...message('a'), properties: { id: 'a' } };
+    const { position } = (await first.append(known))!;
+    await first.append({ ...message('b'), properties: { id: 'b' } });
+    await first.close();
+
+    const second = new LmdbSpool(folder);
+    await second.open();
+    expect(await second.find(known)).toBe(position);
+    expect(await second.find({ ...known, payload: Buffer.from('other') })).toBeUndefined();
+    expect(await second.find({ ...known, properties: { id: 'c' } })).toBeUndefined();
+    await second.close();
+  });
+
   it('has everything after it was closed and opened again, in order', async () => {
     const folder = place();
     const first = new LmdbSpool(folder);

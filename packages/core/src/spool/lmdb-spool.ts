@@ -9,6 +9,7 @@ import { DiskFullError, GroupCommit } from './lmdb-group-commit';
 import { SetAsideArea } from './lmdb-set-aside';
 import { messageBytes } from './message-bytes';
 import { decodeIndexed, decodeMessage, encodeIndexed, encodeMessage } from './message-codec';
+import { isSameMessage, markOf } from './message-mark';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
 import { spoolClock } from './spool-clock';
 import type { Indexed } from './spool-index';
@@ -17,7 +18,7 @@ import { SpoolLock } from './spool-lock';
 import { assertVersion } from './spool-version';
 
 export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
-  /** How many messages may wait; each takes about 150 bytes of memory besides. @default 1,000,000 */
+  /** How many messages may wait; each takes about 200 bytes of memory besides. @default 1,000,000 */
   readonly maximumMessages?: number;
   /** What they may take, in bytes. @default 1,073,741,824 (1 GiB) */
   readonly maximumBytes?: number;
@@ -146,6 +147,11 @@ export class LmdbSpool implements Spool {
     return found && { ...found, message: this.#messageAt(position) };
   }
 
+  async find(message: Message): Promise<number | undefined> {
+    const found = this.#ledger.find(markOf(message));
+    return found && isSameMessage(this.#messageAt(found.position), message) ? found.position : undefined;
+  }
+
   rewind(): void {
     this.#ledger.rewind();
   }
@@ -219,8 +225,8 @@ export class LmdbSpool implements Spool {
     this.#ledger.open();
     this.#position = setAside.last;
     for (const { key: position, value } of index.getRange()) {
-      const { bytes, storedAt, expirySeconds } = decodeIndexed(value);
-      this.#ledger.load({ position, bytes, storedAt, ...this.#ledger.expiry(storedAt, expirySeconds) });
+      const { bytes, mark, storedAt, expirySeconds } = decodeIndexed(value);
+      this.#ledger.load({ position, bytes, mark, storedAt, ...this.#ledger.expiry(storedAt, expirySeconds) });
       this.#position = Math.max(this.#position, position);
     }
   }
@@ -228,7 +234,8 @@ export class LmdbSpool implements Spool {
   async #put(message: Message, bytes: number, storedAt: number): Promise<SpoolEntry> {
     const { commits, messages, index } = this.#open;
     const record = encodeMessage(message);
-    const indexed = encodeIndexed(bytes, storedAt, message.expirySeconds);
+    const mark = markOf(message);
+    const indexed = encodeIndexed({ bytes, mark, storedAt, expirySeconds: message.expirySeconds });
     let position = 0;
     await commits.write(record.byteLength, () => {
       this.#position += 1;
@@ -236,7 +243,7 @@ export class LmdbSpool implements Spool {
       index.put(position, indexed);
       messages.put(position, record);
     });
-    const kept = { position, bytes, storedAt, ...this.#ledger.expiry(storedAt, message.expirySeconds) };
+    const kept = { position, bytes, mark, storedAt, ...this.#ledger.expiry(storedAt, message.expirySeconds) };
     this.#ledger.place(kept);
     return { ...kept, message };
   }

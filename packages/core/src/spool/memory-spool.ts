@@ -1,7 +1,9 @@
 import type { Message } from '../message';
 import { messageBytes } from './message-bytes';
+import { isSameMessage, markOf } from './message-mark';
 import type { Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
 import { spoolClock } from './spool-clock';
+import type { Indexed } from './spool-index';
 import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 
 export interface MemorySpoolOptions extends Partial<SpoolPolicy> {
@@ -14,7 +16,7 @@ export interface MemorySpoolOptions extends Partial<SpoolPolicy> {
 /** Keeps messages in memory: what it holds is lost with the process, so `publish()` waits for the broker. */
 export class MemorySpool implements Spool {
   readonly durable = false;
-  readonly #ledger: SpoolLedger<SpoolEntry>;
+  readonly #ledger: SpoolLedger<SpoolEntry & Indexed>;
   #position = 0;
 
   constructor(options: MemorySpoolOptions = {}) {
@@ -48,7 +50,7 @@ export class MemorySpool implements Spool {
     }
     this.#position += 1;
     const expiry = this.#ledger.expiry(storedAt, message.expirySeconds);
-    const entry = { position: this.#position, message, bytes, storedAt, ...expiry };
+    const entry = { position: this.#position, message, bytes, mark: markOf(message), storedAt, ...expiry };
     this.#ledger.place(entry);
     return entry;
   }
@@ -59,6 +61,11 @@ export class MemorySpool implements Spool {
 
   async get(position: number): Promise<SpoolEntry | undefined> {
     return this.#ledger.get(position);
+  }
+
+  async find(message: Message): Promise<number | undefined> {
+    const found = this.#ledger.find(markOf(message));
+    return found && isSameMessage(found.message, message) ? found.position : undefined;
   }
 
   rewind(): void {

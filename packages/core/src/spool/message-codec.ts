@@ -27,25 +27,32 @@ export function decodeMessage(bytes: Buffer): Message {
   };
 }
 
-/** What the index of a spool keeps of a message: three doubles, little endian; no expiry is Infinity. */
-export function encodeIndexed(
-  bytes: number,
-  storedAt: number,
-  expirySeconds = Number.POSITIVE_INFINITY,
-): Buffer {
-  const record = Buffer.alloc(24);
-  record.writeDoubleLE(bytes, 0);
-  record.writeDoubleLE(storedAt, 8);
-  record.writeDoubleLE(expirySeconds, 16);
-  return record;
+/** What the index of a spool keeps of a message. */
+interface IndexRecord {
+  readonly bytes: number;
+  readonly mark: number;
+  readonly storedAt: number;
+  /** Infinity for never. */
+  readonly expirySeconds?: number | undefined;
+}
+
+/** Four doubles, little endian. */
+export function encodeIndexed(record: IndexRecord): Buffer {
+  const { bytes, mark, storedAt, expirySeconds = Number.POSITIVE_INFINITY } = record;
+  const encoded = Buffer.alloc(32);
+  for (const [index, value] of [bytes, storedAt, expirySeconds, mark].entries()) {
+    encoded.writeDoubleLE(value, index * 8);
+  }
+  return encoded;
 }
 
 /** The reverse of `encodeIndexed()`. */
-export function decodeIndexed(record: Buffer) {
+export function decodeIndexed(record: Buffer): Required<IndexRecord> {
   return {
     bytes: record.readDoubleLE(0),
     storedAt: record.readDoubleLE(8),
     expirySeconds: record.readDoubleLE(16),
+    mark: record.readDoubleLE(24),
   };
 }
 

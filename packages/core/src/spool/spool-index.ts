@@ -4,6 +4,8 @@ import type { SpoolOrder } from './spool';
 export interface Indexed {
   readonly position: number;
   readonly bytes: number;
+  /** What it is found by; 0 where it is not; see `markOf()`. */
+  readonly mark: number;
   /** When it expires, in milliseconds since 1970 (UTC). */
   readonly expiresAt?: number;
 }

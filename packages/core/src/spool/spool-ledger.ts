@@ -34,6 +34,8 @@ export class SpoolLedger<Item extends Indexed> {
   readonly #user: SpoolLedgerUser<Item>;
   readonly #listeners: ((drop: SpoolDrop) => void)[] = [];
   #index: SpoolIndex<Item>;
+  /** The latest position of each mark. */
+  readonly #marks = new Map<number, number>();
   #sweeping: NodeJS.Timeout | undefined;
   #sweepTime = Number.POSITIVE_INFINITY;
 
@@ -71,6 +73,7 @@ export class SpoolLedger<Item extends Indexed> {
   /** Begins the books anew. */
   open(): void {
     this.#index = new SpoolIndex(this.order);
+    this.#marks.clear();
     this.room.open();
   }
 
@@ -118,10 +121,18 @@ export class SpoolLedger<Item extends Indexed> {
     return this.#index.get(position);
   }
 
+  /** The latest item of a mark. */
+  find(mark: number): Item | undefined {
+    const position = mark === 0 ? undefined : this.#marks.get(mark);
+    return position === undefined ? undefined : this.#index.get(position);
+  }
+
   /** Takes an item out, and gives its room back. */
   remove(position: number): Item | undefined {
     const item = this.#index.remove(position);
-    if (item) this.room.give(item.bytes);
+    if (!item) return undefined;
+    this.room.give(item.bytes);
+    if (this.#marks.get(item.mark) === position) this.#marks.delete(item.mark);
     return item;
   }
 
@@ -132,6 +143,7 @@ export class SpoolLedger<Item extends Indexed> {
 
   #enter(item: Item): void {
     this.#index.add(item);
+    if (item.mark !== 0) this.#marks.set(item.mark, item.position);
     if (item.expiresAt !== undefined) this.#sweepAt(item.expiresAt);
   }
 

@@ -57,6 +57,8 @@ export interface Spool {
   read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]>;
   /** The entry at a position, read or not; undefined where it is gone. */
   get(position: number): Promise<SpoolEntry | undefined>;
+  /** The position of a message that is in and has the same `id` property and the same payload. */
+  find(message: Message): Promise<number | undefined>;
   /** Begins reading anew, with all that is in. */
   rewind(): void;
   /** Takes a message out for good. Harmless where it is gone already. */

@@ -66,6 +66,20 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
     );
 
     it(
+      'finds a message by its id and its payload, for as long as it is in',
+      withSpool({}, async (spool) => {
+        const one = { ...message('a'), properties: { id: 'x' } };
+        const entry = await spool.append(one);
+        assert.equal(await spool.find({ ...one, topic: 'elsewhere' }), entry!.position);
+        assert.equal(await spool.find({ ...one, payload: Buffer.from('other') }), undefined);
+        assert.equal(await spool.find({ ...one, properties: { id: 'y' } }), undefined);
+        assert.equal(await spool.find(message('a')), undefined);
+        await spool.remove(entry!.position);
+        assert.equal(await spool.find(one), undefined);
+      }),
+    );
+
+    it(
       'reads the newest first when told to, also when newer ones come between',
       withSpool({ order: 'newest-first' }, async (spool) => {
         for (const id of ['a', 'b', 'c', 'd']) await spool.append(message(id));
