@@ -13,7 +13,8 @@ export { bootId, pictureId } from './identity';
 export type { EncodedImage, Image, PixelFormat, RawImage } from './image';
 export { merge } from './merge';
 export type { Delivery, Message, Properties } from './message';
-export { Bridge, type BridgeEvents, type BridgeOptions } from './mqtt/bridge';
+export { Bridge, type BridgeEvents, type BridgeOptions, type BridgeSide } from './mqtt/bridge';
+export type { BridgeRoute } from './mqtt/bridge-routes';
 export type { BrokerOptions } from './mqtt/broker-options';
 export { Publisher } from './mqtt/publisher';
 export type {

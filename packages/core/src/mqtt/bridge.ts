@@ -1,48 +1,55 @@
+import { join } from 'node:path';
 import { EventEmitter } from 'eventemitter3';
 import { apart } from '../apart';
-import { RelayError, type RelayErrorCode } from '../errors';
+import { RelayError } from '../errors';
 import { foreignId } from '../identity';
-import { type Delivery, type Message, propertyOf } from '../message';
-import { pipeline } from '../pipeline';
+import type { Message } from '../message';
+import { LmdbSpool } from '../spool/lmdb-spool';
+import { MemorySpool } from '../spool/memory-spool';
 import type { Spool } from '../spool/spool';
-import type { StageContext, Transform, Writer } from '../stage';
+import { BridgeLane, type BridgeLaneOptions } from './bridge-lane';
+import { type BridgeRoute, directedRoutes } from './bridge-routes';
 import { brokerAddresses } from './broker-address';
 import type { BrokerOptions } from './broker-options';
-import { Publisher } from './publisher';
-import type { OutgoingMessage, PublisherOptions } from './publisher-options';
-import { Subscriber, type SubscriberOptions } from './subscriber';
-import { TopicMap, type TopicRoute } from './topic-map';
+import type { PublisherOptions } from './publisher-options';
+import type { SubscriberOptions } from './subscriber';
+
+/** A broker, and how messages are taken from it and given to it. */
+export type BridgeSide = BrokerOptions &
+  Pick<SubscriberOptions, 'sessionExpirySeconds' | 'windowMessages' | 'windowBytes'> &
+  Pick<PublisherOptions, 'maximumPacketBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber'>;
 
 export interface BridgeOptions {
   /**
    * The broker to take from. Its `clientId` names the session that keeps what comes while we are away.
    * @default made from the far broker's address and the topics, so that it stays the same
    */
-  readonly from: BrokerOptions &
-    Pick<SubscriberOptions, 'sessionExpirySeconds' | 'windowMessages' | 'windowBytes'>;
+  readonly from: BridgeSide;
   /** The broker to give to. */
-  readonly to: BrokerOptions &
-    Pick<
-      PublisherOptions,
-      'windowMessages' | 'windowBytes' | 'maximumPacketBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber'
-    >;
+  readonly to: BridgeSide;
   /** What goes over, and under which name: `[{ from: 'hw3facestx2', to: 'hw3faces' }]`. */
-  readonly topics: readonly TopicRoute[];
+  readonly topics: readonly BridgeRoute[];
   /**
-   * Where messages wait for the far broker: the path of a folder, or a spool of your own. With a durable one
-   * the near broker is told at once that we have them. @default new MemorySpool(), and the near broker keeps them
+   * Where messages wait for the broker they go to: the path of a folder (with a spool in `out`, and in `in`),
+   * or a spool of your own for routes of one direction. With a durable one the broker they come from is told
+   * at once that we have them. @default new MemorySpool(), and that broker keeps them
    */
   readonly spool?: string | Spool | undefined;
+  /**
+   * Carries receipts back, from `{topic}/receipts/+` of the one broker to that of the other, and takes no
+   * message a second time that it still holds. See docs/receipts.md. @default false
+   */
+  readonly receipts?: boolean | undefined;
   /** The name in errors and events. @default 'bridge' */
   readonly name?: string | undefined;
 }
 
 export interface BridgeEvents {
-  /** One side is connected. */
+  /** One side is connected, with all the connections that the routes need there. */
   online: [{ readonly side: 'from' | 'to'; readonly url: string; readonly protocolVersion: 4 | 5 }];
   /** One side is not connected, or not to the first of its addresses; the next attempt comes by itself. */
   offline: [{ readonly side: 'from' | 'to'; readonly error: RelayError; readonly retryInMs: number }];
-  /** The far broker has taken a message over. */
+  /** The broker that a message goes to has taken it over. */
   forwarded: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
   /**
    * A message can never go over: no route fits it, or the far broker refuses it for good. A spool on disk
@@ -51,19 +58,21 @@ export interface BridgeEvents {
   refused: [{ readonly message: Message; readonly error: RelayError }];
   /** A message left without having been sent; see the spool's policy. */
   drop: [{ readonly message: Message; readonly reason: 'full' | 'expired' }];
-  /** The far broker has no subscriber for this topic, or is short of room: its messages wait. */
+  /** The broker has no subscriber for this topic, or is short of room: its messages wait. */
   waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
 }
 
-/** Both sides together stay well below the 10 seconds after which Docker kills. */
-const CLOSE_TIMEOUT_MS = 3_000;
-/** What no waiting cures. */
-const NEVER: ReadonlySet<RelayErrorCode> = new Set(['MESSAGE_TOO_LARGE', 'MESSAGE_REFUSED']);
+type Side = 'from' | 'to';
+type Direction = 'out' | 'in';
+type Purpose = Pick<BridgeLaneOptions, 'name' | 'topics' | 'spool' | 'dropsHeld' | 'via'> & {
+  readonly session: string;
+  readonly whenNoSubscriber?: 'accept';
+};
 
 /**
- * Takes messages from one broker and gives them to another, under other topics. A message is
- * acknowledged to the near broker only when it is durable: in a durable spool, or else acknowledged by
- * the far broker. So a killed bridge loses nothing that a broker kept.
+ * Takes messages from one broker and gives them to another, under other topics; or both ways. A message is
+ * acknowledged to the broker it came from only when it is durable: in a durable spool, or else acknowledged
+ * by the broker it goes to. So a killed bridge loses nothing that a broker kept.
  *
  * @example
  * const bridge = new Bridge({
@@ -75,65 +84,68 @@ const NEVER: ReadonlySet<RelayErrorCode> = new Set(['MESSAGE_TOO_LARGE', 'MESSAG
  */
 export class Bridge extends EventEmitter<BridgeEvents> {
   readonly name: string;
-  readonly #subscriber: Subscriber;
-  readonly #publisher: Publisher;
-  readonly #topics: TopicMap;
+  readonly #options: BridgeOptions;
+  /** What messages go through, in one direction each; receipts are not among them. */
+  readonly #lanes: readonly BridgeLane[];
+  readonly #receiptLanes: readonly BridgeLane[];
+  /** How many connections each side has, and how many of them are up. */
+  readonly #connections = { from: 0, to: 0 };
+  readonly #up = { from: new Set<string>(), to: new Set<string>() };
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  #refusals = 0;
-  readonly #told = new WeakSet<RelayError>();
-  readonly #rename: Transform<Delivery, OutgoingMessage> = {
-    name: 'bridge',
-    transform: (delivery) => {
-      const topic = this.#topics.map(delivery.topic);
-      if (topic !== undefined) return [this.#outgoing(delivery, topic)];
-      // From a subscription of earlier routes, which the near broker remembers.
-      this.#refused(delivery, this.#refusal(`no route fits topic ${JSON.stringify(delivery.topic)}`));
-      return [];
-    },
-  };
-  readonly #forward: Writer<OutgoingMessage>;
 
   constructor(options: BridgeOptions) {
     super();
-    const { from, to, topics, spool } = options;
-    this.name = options.name ?? 'bridge';
-    this.#topics = new TopicMap(topics, this.name);
-    this.#subscriber = new Subscriber({
-      ...from,
-      name: `${this.name} (from)`,
-      closeTimeoutMs: CLOSE_TIMEOUT_MS,
-      topic: this.#topics.filters,
-      clientId: from.clientId ?? defaultClientId(options),
-    });
-    this.#publisher = new Publisher({
-      ...to,
-      name: `${this.name} (to)`,
-      closeTimeoutMs: CLOSE_TIMEOUT_MS,
-      spool,
-    });
-    this.#forward = {
-      name: this.name,
-      concurrency: this.#publisher.concurrency,
-      open: () => this.#publisher.open(),
-      write: (message, context) => this.#publish(message, context),
-    };
-    this.#subscriber.on('online', (news) => this.emit('online', { side: 'from', ...news }));
-    this.#subscriber.on('offline', (news) => this.emit('offline', { side: 'from', ...news }));
-    this.#publisher.on('online', (news) => this.emit('online', { side: 'to', ...news }));
-    this.#publisher.on('offline', (news) => this.emit('offline', { side: 'to', ...news }));
-    this.#publisher.on('waiting', (news) => this.emit('waiting', news));
-    this.#publisher.on('acknowledged', (news) => this.emit('forwarded', news));
-    this.#publisher.on('drop', (news) => this.emit('drop', news));
-    this.#publisher.on('refused', (news) => this.#refused(news.message, news.error));
+    const { topics, spool, receipts = false, name = 'bridge' } = options;
+    this.name = name;
+    this.#options = options;
+    const routes = directedRoutes(topics, receipts, name);
+    const session = options.from.clientId ?? defaultClientId(options);
+    const isTwoWay = routes.out.length > 0 && routes.in.length > 0;
+    if (isTwoWay && spool !== undefined && typeof spool !== 'string') {
+      throw new TypeError(
+        `${name}: routes of both directions need a spool each. Give spool the path of a folder.`,
+      );
+    }
+    const shared = { dropsHeld: receipts, via: isTwoWay ? session : undefined };
+    const lanes: BridgeLane[] = [];
+    if (routes.out.length > 0) {
+      const way = { name, session, topics: routes.out, spool: spoolFor(spool, 'out') };
+      lanes.push(this.#lane('out', { ...shared, ...way }));
+    }
+    if (routes.in.length > 0) {
+      const way = {
+        name: `${name} in`,
+        session: `${session}-in`,
+        topics: routes.in,
+        spool: spoolFor(spool, 'in'),
+      };
+      lanes.push(this.#lane('in', { ...shared, ...way }));
+    }
+    this.#lanes = lanes;
+    this.#receiptLanes = (['out', 'in'] as const)
+      .filter((direction) => routes.receipts[direction].length > 0)
+      .map((direction) =>
+        this.#lane(direction, {
+          name: `${name} receipts`,
+          session: `${session}-receipts-${direction}`,
+          topics: routes.receipts[direction],
+          // Receipts that are lost are given again.
+          spool: new MemorySpool({ whenFull: 'drop-oldest' }),
+          whenNoSubscriber: 'accept',
+          dropsHeld: false,
+          via: undefined,
+        }),
+      );
   }
 
-  /** What has happened so far on either side. */
+  /** What has happened so far, receipts not counted. */
   get stats() {
-    const { received, redelivered, outstanding } = this.#subscriber.stats;
-    const { acknowledged: forwarded, resent, dropped, spooled, bytes } = this.#publisher.stats;
-    const refused = this.#refusals;
-    return { received, redelivered, outstanding, forwarded, refused, dropped, resent, spooled, bytes };
+    const total = emptyStats();
+    for (const { stats } of this.#lanes) {
+      for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += stats[name];
+    }
+    return total;
   }
 
   /**
@@ -145,14 +157,16 @@ export class Bridge extends EventEmitter<BridgeEvents> {
     if (this.#running) throw new TypeError(`${this.name}: it is running already.`);
     if (this.#closing)
       throw new RelayError(`${this.name}: it is closed.`, { code: 'CLOSED', stage: this.name });
-    // A far broker that refuses us is known at once, not only with the first message.
+    // When one direction fails, so do the others.
     const failed = new AbortController();
-    this.#publisher.once('failed', ({ error }) => failed.abort(error));
     const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
-    this.#running = pipeline(this.#subscriber, this.#rename, this.#forward, { signal }).catch((error) => {
-      // Closed before the far broker took everything: the near broker still has the rest.
-      if (!(this.#closing && error instanceof RelayError && error.code === 'CLOSED')) throw error;
-    });
+    const running = this.#all.map((lane) =>
+      lane.run(signal).catch((error) => {
+        failed.abort(error);
+        throw error;
+      }),
+    );
+    this.#running = Promise.all(running).then(() => {});
     return this.#running;
   }
 
@@ -162,57 +176,78 @@ export class Bridge extends EventEmitter<BridgeEvents> {
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
-    await this.#subscriber.close();
-    await this.#publisher.close();
-    // The caller of run() hears of a failure; closing goes on all the same.
-    await this.#running?.catch(() => {});
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #publish(message: OutgoingMessage, context: StageContext): Promise<void> {
-    try {
-      await this.#publisher.write(message, context);
-    } catch (error) {
-      if (!(error instanceof TypeError) && !(error instanceof RelayError && NEVER.has(error.code)))
-        throw error;
-      const refusal = error instanceof RelayError ? error : this.#refusal(error.message);
-      // The publisher has told of what the broker refused; what could not even be tried is told here.
-      if (!this.#told.has(refusal)) this.#refused(message as Message, refusal);
-    }
+  async #close(): Promise<void> {
+    await Promise.all(this.#all.map((lane) => lane.close()));
+    await this.#running?.catch(() => {});
   }
 
-  #refusal(why: string): RelayError {
-    return new RelayError(`${this.name}: ${why}.`, { code: 'MESSAGE_REFUSED', stage: this.name });
+  get #all(): readonly BridgeLane[] {
+    return [...this.#lanes, ...this.#receiptLanes];
   }
 
-  #refused(message: Message, error: RelayError): void {
-    this.#told.add(error);
-    this.#refusals += 1;
-    apart(() => this.emit('refused', { message, error }));
-  }
-
-  #outgoing(delivery: Delivery, topic: string): OutgoingMessage {
-    const { payload, properties, contentType, expirySeconds, responseTopic, correlationData, payloadIsText } =
-      delivery;
-    const id = propertyOf(delivery, 'id');
-    return {
-      // Without one it gets any: nobody looks at it, and the hash of each payload would cost more than all else.
-      ...(id !== undefined && { id }),
-      topic,
-      payload,
-      properties,
-      ...(delivery.retain !== undefined && { retain: delivery.retain }),
-      ...(contentType !== undefined && { contentType }),
-      ...(expirySeconds !== undefined && { expirySeconds }),
-      ...(responseTopic !== undefined && { responseTopic }),
-      ...(correlationData && { correlationData }),
-      ...(payloadIsText !== undefined && { payloadIsText }),
+  #lane(direction: Direction, { session, whenNoSubscriber, ...purpose }: Purpose): BridgeLane {
+    const near: Side = direction === 'out' ? 'from' : 'to';
+    const far: Side = near === 'from' ? 'to' : 'from';
+    const from = this.#options[near];
+    const to = this.#options[far];
+    for (const side of [near, far]) this.#connections[side] += 1;
+    // Of one connection that a name was given for there may be only one.
+    const { clientId, ...unnamed } = to;
+    const isPlainOut = purpose.name === this.name;
+    const options = {
+      ...purpose,
+      from: { ...from, clientId: session },
+      to: {
+        ...unnamed,
+        ...(isPlainOut && clientId !== undefined && { clientId }),
+        ...(whenNoSubscriber && { whenNoSubscriber }),
+      },
     };
+    const sides = { from: near, to: far };
+    return new BridgeLane(options, {
+      online: (end, { url, protocolVersion }) => {
+        const side = sides[end];
+        const up = this.#up[side].add(`${session} ${end}`);
+        if (up.size < this.#connections[side]) return;
+        apart(() => this.emit('online', { side, url, protocolVersion }));
+      },
+      offline: (end, news) => {
+        this.#up[sides[end]].delete(`${session} ${end}`);
+        this.emit('offline', { side: sides[end], ...news });
+      },
+      forwarded: (news) => void (whenNoSubscriber ?? this.emit('forwarded', news)),
+      refused: (news) => this.emit('refused', news),
+      drop: (news) => void (whenNoSubscriber ?? this.emit('drop', news)),
+      waiting: (news) => this.emit('waiting', news),
+    });
   }
+}
+
+function emptyStats() {
+  return {
+    received: 0,
+    redelivered: 0,
+    outstanding: 0,
+    forwarded: 0,
+    /** Held already when they came again; with receipts only. */
+    duplicates: 0,
+    /** Came back to where they had been; dropped. */
+    looped: 0,
+    refused: 0,
+    dropped: 0,
+    resent: 0,
+    spooled: 0,
+    bytes: 0,
+  };
+}
+
+function spoolFor(spool: BridgeOptions['spool'], direction: Direction): Spool {
+  if (spool === undefined) return new MemorySpool();
+  return typeof spool === 'string' ? new LmdbSpool(join(spool, direction)) : spool;
 }
 
 /** The same after a restart, also in a new container or with a new password, so that the broker knows us again. */

@@ -1,4 +1,4 @@
-import { assertTopicFilter, assertTopicName } from './topic';
+import { assertTopicFilter, assertTopicName, withoutShare } from './topic';
 
 /** Where messages of one filter go. */
 export interface TopicRoute {
@@ -86,11 +86,6 @@ function covers(wide: string, narrow: string): boolean {
     if (other === undefined || other === '#' || (level !== '+' && level !== other)) return false;
   }
   return from.length === to.length;
-}
-
-/** The filter behind `$share/{group}/` (MQTT 5 section 4.8.2). */
-function withoutShare(filter: string): string {
-  return filter.replace(/^\$share\/[^/]+\//, '');
 }
 
 function wildcardsOf(filter: string): string {

@@ -39,3 +39,8 @@ export function problemWithText(text: string): string | undefined {
   if (Buffer.byteLength(text) > 65_535) return 'is longer than 65,535 bytes';
   return undefined;
 }
+
+/** The filter behind `$share/{group}/` (MQTT 5 section 4.8.2). */
+export function withoutShare(filter: string): string {
+  return filter.replace(/^\$share\/[^/]+\//, '');
+}

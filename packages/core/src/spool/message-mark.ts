@@ -20,9 +20,11 @@ export function markOf(message: Pick<Message, 'properties'>): number {
   return (high >>> 12) * 0x1_0000_0000 + (low >>> 0);
 }
 
-/** Whether two messages have the same `id` property and the same payload. */
+/** Whether two messages have the same topic, `id` property and payload. */
 export function isSameMessage(one: Message, other: Message): boolean {
   return (
-    propertyOf(one, 'id') === propertyOf(other, 'id') && Buffer.compare(one.payload, other.payload) === 0
+    one.topic === other.topic &&
+    propertyOf(one, 'id') === propertyOf(other, 'id') &&
+    Buffer.compare(one.payload, other.payload) === 0
   );
 }

@@ -57,7 +57,7 @@ export interface Spool {
   read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]>;
   /** The entry at a position, read or not; undefined where it is gone. */
   get(position: number): Promise<SpoolEntry | undefined>;
-  /** The position of a message that is in and has the same `id` property and the same payload. */
+  /** The position of a message that is in and has the same topic, `id` property and payload. */
   find(message: Message): Promise<number | undefined>;
   /** Begins reading anew, with all that is in. */
   rewind(): void;

@@ -70,7 +70,8 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
       withSpool({}, async (spool) => {
         const one = { ...message('a'), properties: { id: 'x' } };
         const entry = await spool.append(one);
-        assert.equal(await spool.find({ ...one, topic: 'elsewhere' }), entry!.position);
+        assert.equal(await spool.find({ ...one, payload: Buffer.from(one.payload) }), entry!.position);
+        assert.equal(await spool.find({ ...one, topic: 'elsewhere' }), undefined);
         assert.equal(await spool.find({ ...one, payload: Buffer.from('other') }), undefined);
         assert.equal(await spool.find({ ...one, properties: { id: 'y' } }), undefined);
         assert.equal(await spool.find(message('a')), undefined);

@@ -1,0 +1,177 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
+import { startAedes, until } from '../../test/brokers';
+import { describeWith } from '../../test/requirements';
+import { MemorySpool } from '../spool/memory-spool';
+import { type Mosquitto, startMosquitto } from '../testing/mosquitto';
+import { Bridge, type BridgeOptions } from './bridge';
+import { Publisher } from './publisher';
+import { Subscriber } from './subscriber';
+
+describeWith('mosquitto', 'Bridge in both directions', () => {
+  let near: Mosquitto;
+  let far: Mosquitto;
+  let folder: string;
+  beforeEach(async () => {
+    [near, far] = await Promise.all([startMosquitto(), startMosquitto()]);
+    folder = await mkdtemp(join(tmpdir(), 'edge-relay-bridge-'));
+  });
+  afterEach(async () => {
+    await Promise.all([near.close(), far.close()]);
+    await rm(folder, { recursive: true });
+  });
+
+  async function listen(broker: { url: string }, topic: string): Promise<string[]> {
+    const subscriber = new Subscriber({ url: broker.url, topic });
+    const heard: string[] = [];
+    const online = new Promise((done) => subscriber.once('online', done));
+    void (async () => {
+      for await (const delivery of subscriber) {
+        heard.push(`${delivery.topic} ${Buffer.from(delivery.payload)}`);
+        delivery.ack();
+      }
+    })();
+    onTestFinished(() => subscriber.close());
+    await online;
+    return heard;
+  }
+
+  async function start(options: Partial<BridgeOptions> & Pick<BridgeOptions, 'topics'>): Promise<Bridge> {
+    const bridge = new Bridge({ from: { url: near.url }, to: { url: far.url }, ...options });
+    const sides = new Set<string>();
+    bridge.on('online', ({ side }) => sides.add(side));
+    const running = bridge.run();
+    running.catch(() => {});
+    onTestFinished(() => bridge.close());
+    await until(() => sides.size === 2, 'both sides are up');
+    return bridge;
+  }
+
+  async function publish(broker: { url: string }, topic: string, payload: string): Promise<void> {
+    const publisher = new Publisher({ url: broker.url });
+    await publisher.publish({ topic, payload });
+    await publisher.close();
+  }
+
+  it('takes in what is routed in, with the wildcards of the other side', async () => {
+    const heard = await listen(near, '#');
+    const bridge = await start({
+      topics: [
+        { from: 'faces/+', to: 'cloud/+/faces' },
+        { from: 'commands/+', to: 'cloud/+/commands', direction: 'in' },
+      ],
+    });
+    const heardFar = await listen(far, '#');
+    await publish(far, 'cloud/door/commands', 'look');
+    await publish(near, 'faces/door', 'a face');
+    await until(() => heard.length === 2 && heardFar.length === 2, 'both');
+    expect(heard.sort()).toEqual(['commands/door look', 'faces/door a face']);
+    expect(heardFar.sort()).toEqual(['cloud/door/commands look', 'cloud/door/faces a face']);
+    expect(bridge.stats).toMatchObject({ received: 2, forwarded: 2, looped: 0 });
+  });
+
+  it('brings each message over once with both, and not back', async () => {
+    const [heardNear, heardFar] = [await listen(near, 'shared/#'), await listen(far, 'shared/#')];
+    const bridge = await start({ topics: [{ from: 'shared/#', direction: 'both' }] });
+    await publish(near, 'shared/a', 'from near');
+    await publish(far, 'shared/b', 'from far');
+    await until(() => bridge.stats.looped === 2, 'both came back and were dropped');
+    expect(heardNear.sort()).toEqual(['shared/a from near', 'shared/b from far']);
+    expect(heardFar.sort()).toEqual(['shared/a from near', 'shared/b from far']);
+    expect(bridge.stats).toMatchObject({ received: 4, forwarded: 2, looped: 2 });
+  });
+
+  it('ends what goes round a ring of two bridges', async () => {
+    const [heardNear, heardFar] = [await listen(near, 'shared'), await listen(far, 'shared')];
+    const topics = [{ from: 'shared', direction: 'both' }] as const;
+    const first = await start({ topics, from: { url: near.url, clientId: 'first' } });
+    const second = await start({ topics, from: { url: near.url, clientId: 'second' } });
+    await publish(near, 'shared', 'once');
+    // Each takes it over once; each takes back what the other one brought, once; and then it is at an end.
+    await until(() => first.stats.looped + second.stats.looped >= 4, 'all were dropped');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(first.stats.outstanding + second.stats.outstanding).toBe(0);
+    expect(heardFar).toHaveLength(2);
+    expect(heardNear).toHaveLength(3);
+  });
+
+  it('does not begin to go both ways with a broker of MQTT 3.1.1', async () => {
+    const old = await startAedes();
+    onTestFinished(() => old.close());
+    const bridge = new Bridge({
+      from: { url: near.url },
+      to: { url: old.url },
+      topics: [{ from: 'shared', direction: 'both' }],
+    });
+    await expect(bridge.run()).rejects.toMatchObject({
+      code: 'BROKER_REFUSED',
+      message: expect.stringContaining(`${old.url} speaks MQTT 3.1.1 only`),
+    });
+    await bridge.close();
+  });
+
+  it('keeps a spool for each direction', async () => {
+    const topics = [{ from: 'a' }, { from: 'b', direction: 'in' }] as const;
+    const bridge = await start({ topics, spool: folder });
+    expect((await readdir(folder)).sort()).toEqual(['in', 'out']);
+    await bridge.close();
+    expect(
+      () => new Bridge({ from: { url: near.url }, to: { url: far.url }, topics, spool: new MemorySpool() }),
+    ).toThrow(/a spool each/);
+  });
+
+  it.each([
+    [{ from: 'a', direction: 'up' }, /direction must be out, in, both, not up/],
+    [{ from: 'a/#' }, /cannot end in #: "a\/#"/],
+  ])('says what is wrong with %j', (route, text) => {
+    const topics = [route] as BridgeOptions['topics'];
+    expect(
+      () => new Bridge({ from: { url: near.url }, to: { url: far.url }, topics, receipts: true }),
+    ).toThrow(text);
+  });
+
+  it('with receipts, carries them back, and takes nothing twice that it holds', async () => {
+    const topics = [{ from: 'hw3facestx2', to: 'hw3faces' }];
+    const archive = new Subscriber({ url: far.url, topic: 'hw3faces', clientId: 'archive', receipts: true });
+    const stored: string[] = [];
+    let isOpen = false;
+    const waiting: (() => void)[] = [];
+    const online = new Promise((done) => archive.once('online', done));
+    void (async () => {
+      for await (const delivery of archive) {
+        stored.push(delivery.id);
+        if (isOpen) delivery.ack();
+        else waiting.push(() => delivery.ack());
+      }
+    })();
+    onTestFinished(() => archive.close());
+    await online;
+    const bridge = await start({ topics, spool: join(folder, 'bridge'), receipts: true });
+    const publisher = new Publisher({
+      url: near.url,
+      topic: 'hw3facestx2',
+      spool: join(folder, 'publisher'),
+      receipts: { resendAfterMs: 200, probeAfterMs: 300 },
+    });
+    onTestFinished(() => publisher.close());
+    await publisher.publish({ payload: 'a', properties: { id: 'a' } });
+    await until(() => stored.length === 1, 'it is there');
+    expect(publisher.stats.stored).toBe(0);
+    isOpen = true;
+    for (const acknowledge of waiting) acknowledge();
+    await publisher.flush();
+    expect(publisher.stats).toMatchObject({ stored: 1, spooled: 0 });
+
+    // The cloud is away: what is asked for again is in the bridge already.
+    await far.kill();
+    for (const id of ['b', 'c', 'd']) await publisher.publish({ payload: id, properties: { id } });
+    await until(() => bridge.stats.duplicates >= 2, 'two came again');
+    expect(bridge.stats.spooled).toBe(3);
+    await far.start();
+    await publisher.flush();
+    expect(new Set(stored)).toEqual(new Set(['a', 'b', 'c', 'd']));
+    expect(publisher.stats).toMatchObject({ published: 4, stored: 4, spooled: 0 });
+  });
+});
