@@ -148,6 +148,38 @@ describeWith('mosquitto', 'delivery', () => {
     expect(second.log).toMatch(new RegExp(`stored ${COUNT}, duplicates 0, conflicts 0, rejected 0`));
   });
 
+  it('with --receipts, what a broker had acknowledged and forgot when it was killed is sent again', async () => {
+    const [edge, cloud] = await Promise.all([startMosquitto(), startMosquitto()]);
+    const [photos, spool, store] = [await photoFolder(4), await temporaryFolder(), await temporaryFolder()];
+    const atSink = ['--cloud-url', cloud.url, '--store', store, '--receipts'];
+    const atEdge = ['--source', photos, '--edge-url', edge.url, '--cloud-url', cloud.url, '--spool', spool];
+    const early = startApp('cloud-sink', atSink);
+    onTestFinished(async () => {
+      early.child.kill('SIGKILL');
+      await Promise.all([edge.close(), cloud.close()]);
+    });
+    await until(
+      () => early.log.includes('listening'),
+      () => early.log,
+    );
+    // The broker has a session to keep faces for, and nobody to give them to.
+    early.child.kill('SIGKILL');
+    await early.ended;
+    const device = startApp('edge-pipeline', [...atEdge, '--receipts']);
+    onTestFinished(() => void device.child.kill('SIGKILL'));
+    await until(
+      () => (cloud.log.match(/Received PUBLISH from/g) ?? []).length >= 12,
+      () => device.log + cloud.log,
+    );
+    await cloud.kill();
+    await cloud.start();
+    const late = startApp('cloud-sink', atSink);
+    onTestFinished(() => void late.child.kill('SIGKILL'));
+    expect(await device.ended, device.log + late.log).toBe(0);
+    expect(device.log).toMatch(/12 faces, 12 acknowledged, 12 stored/);
+    expect(await filesIn(store)).toHaveLength(12);
+  });
+
   it('with --spool, what a detector had seen while its broker was away survives that it is killed', async () => {
     const port = await freePort();
     const [photos, spool, store] = [await photoFolder(2), await temporaryFolder(), await temporaryFolder()];

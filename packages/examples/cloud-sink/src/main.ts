@@ -25,6 +25,7 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     ca: options.ca,
     cert: options.cert,
     key: options.key,
+    receipts: options.receipts,
     // More than the sink stores at once, so that it never waits for the network.
     windowMessages: Math.max(100, options.concurrency * 4),
   });

@@ -15,6 +15,7 @@ export interface CloudSinkOptions {
   readonly s3Region?: string;
   readonly s3PathStyle?: boolean;
   readonly concurrency: number;
+  readonly receipts?: boolean;
 }
 
 const EXAMPLES = `Examples:
@@ -60,6 +61,9 @@ export function parseOptions(argv: readonly string[]): CloudSinkOptions {
     .addOption(setting('--s3-region <region>', 'region of the bucket'))
     .addOption(setting('--s3-path-style', 'bucket in the path instead of the host name (MinIO, Ceph)'))
     .addOption(setting('--concurrency <number>', 'objects stored at once', { default: 16, parse: whole(1) }))
+    .addOption(
+      setting('--receipts', 'tells edge-pipeline (with --receipts, too) of each face that is stored'),
+    )
     .parse(argv as string[], { from: 'user' })
     .opts<CloudSinkOptions>();
 }

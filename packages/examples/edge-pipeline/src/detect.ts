@@ -40,6 +40,7 @@ export async function detect(
     cert: options.edgeCert,
     key: options.edgeKey,
     spool: options.spool && join(options.spool, 'detect'),
+    receipts: options.receipts,
   });
   camera.on('open', ({ width, height }) => log.info(`${camera.camera}: ${width} x ${height} pixels`));
   camera.on('damaged', ({ error }) => log.warn(error.message));
@@ -56,6 +57,14 @@ export async function detect(
     log.change('edge', flowing);
     onAcknowledged();
   });
+  publisher.on('silent', ({ outstanding }) =>
+    log.change(
+      'receipts',
+      `no receipt comes for ${outstanding} faces: is --receipts on at the bridge and at cloud-sink?`,
+      'warn',
+    ),
+  );
+  publisher.on('stored', () => log.change('receipts', 'receipts come: faces are stored'));
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
   publisher.on('failed', ({ error }) => failed.abort(error));
@@ -76,8 +85,9 @@ export async function detect(
     stopShowing?.();
     const { captured, dropped } = camera.stats;
     const faces = publisher.stats;
+    const stored = options.receipts ? `, ${faces.stored} stored` : '';
     log.info(
-      `${captured} frames (${dropped} dropped), ${faces.published} faces, ${faces.acknowledged} acknowledged`,
+      `${captured} frames (${dropped} dropped), ${faces.published} faces, ${faces.acknowledged} acknowledged${stored}`,
     );
     if (faces.spooled > 0 && !options.spool) {
       log.warn(`${faces.spooled} faces are lost: no broker has taken them over; --spool keeps them on disk`);

@@ -37,6 +37,7 @@ export interface EdgePipelineOptions {
   readonly cloudKey?: string;
   readonly bridgeClientId?: string;
   readonly spool?: string;
+  readonly receipts?: boolean;
 }
 
 const EXAMPLES = `Examples:
@@ -46,6 +47,8 @@ const EXAMPLES = `Examples:
     EDGE_RELAY_CLOUD_PASSWORD=... edge-pipeline --role bridge --cloud-url mqtts://cloud.example --cloud-username jetson
   What is on its way on disk, for a device that may lose power at any time:
     edge-pipeline --source ./photos --cloud-url mqtt://cloud.example --spool ./spool
+  The same, and a killed broker loses nothing, either (cloud-sink has the same switch):
+    edge-pipeline --source ./photos --cloud-url mqtt://cloud.example --spool ./spool --receipts
   Both in one process, a folder of pictures over and over, two a second:
     edge-pipeline --source ./photos --loop --frames-per-second 2 --cloud-url mqtt://cloud.example
   The homework's detector, its PNGs on its topic:
@@ -151,6 +154,9 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     .addOption(setting('--bridge-client-id <id>', "name of the bridge's session at the local broker"))
     .addOption(
       setting('--spool <folder>', 'keeps what is on its way on disk, so that a killed process loses nothing'),
+    )
+    .addOption(
+      setting('--receipts', 'keeps each face until cloud-sink (with --receipts, too) says that it is stored'),
     )
     .parse(argv as string[], { from: 'user' });
   const options = program.opts<EdgePipelineOptions>();
