@@ -66,7 +66,8 @@ describeWith('mosquitto', 'the set-up of docs/security.md', () => {
     const start = (
       ...[app, args, env]: [Parameters<typeof startApp>[0], string[], Record<string, string>]
     ) => {
-      const started = startApp(app, args, { env });
+      // Faces leave the device only when their receipts get through.
+      const started = startApp(app, [...args, '--receipts'], { env });
       apps.push(started);
       onTestFinished(() => void started.child.kill('SIGKILL'));
       return started;
@@ -102,6 +103,7 @@ describeWith('mosquitto', 'the set-up of docs/security.md', () => {
     );
     expect(await detecting.ended, logs()).toBe(0);
     await until(async () => (await filesIn(store)).length === FACES, logs);
+    expect(detecting.log).toContain(`${FACES} stored`);
     expect(detecting.log).toContain(
       `publishing to hw3facestx2 at mqtt://detector:***@127.0.0.1:${edge.port}`,
     );
