@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { startAedes, until } from '../../test/brokers';
 import { describeWith } from '../../test/requirements';
 import { MemorySpool } from '../spool/memory-spool';
+import { startFaultProxy } from '../testing/fault-proxy';
 import { type Mosquitto, startMosquitto } from '../testing/mosquitto';
 import { Bridge, type BridgeOptions } from './bridge';
 import { Publisher } from './publisher';
@@ -36,6 +37,15 @@ describeWith('mosquitto', 'Bridge in both directions', () => {
     onTestFinished(() => subscriber.close());
     await online;
     return heard;
+  }
+
+  /** The retained message of a topic. */
+  async function listenOnce(broker: { url: string }, topic: string): Promise<string> {
+    const subscriber = new Subscriber({ url: broker.url, topic });
+    for await (const { payload, retain } of subscriber) {
+      return `${topic} ${Buffer.from(payload)}${retain ? ' retained' : ''}`;
+    }
+    throw new Error('nothing came');
   }
 
   async function start(options: Partial<BridgeOptions> & Pick<BridgeOptions, 'topics'>): Promise<Bridge> {
@@ -122,14 +132,125 @@ describeWith('mosquitto', 'Bridge in both directions', () => {
     ).toThrow(/a spool each/);
   });
 
-  it.each([
-    [{ from: 'a', direction: 'up' }, /direction must be out, in, both, not up/],
-    [{ from: 'a/#' }, /cannot end in #: "a\/#"/],
-  ])('says what is wrong with %j', (route, text) => {
-    const topics = [route] as BridgeOptions['topics'];
-    expect(
-      () => new Bridge({ from: { url: near.url }, to: { url: far.url }, topics, receipts: true }),
-    ).toThrow(text);
+  it('keeps the retained mark of what is published, or takes it off', async () => {
+    const bridge = await start({
+      to: { url: far.url, whenNoSubscriber: 'accept' },
+      topics: [{ from: 'kept' }, { from: 'cleared', retain: 'clear' }],
+    });
+    const publisher = new Publisher({ url: near.url });
+    await publisher.publish({ topic: 'kept', payload: 'a', retain: true });
+    await publisher.publish({ topic: 'cleared', payload: 'b', retain: true });
+    await publisher.publish({ topic: 'cleared', payload: 'last' });
+    await publisher.close();
+    await until(() => bridge.stats.forwarded === 3, 'all are over');
+    const there = new Subscriber({ url: far.url, topic: ['kept', 'cleared'] });
+    onTestFinished(() => there.close());
+    const late: string[] = [];
+    void (async () => {
+      for await (const { topic, retain } of there) late.push(`${topic} ${retain}`);
+    })();
+    await until(() => late.length > 0, 'what is retained there');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(late).toEqual(['kept true']);
+  });
+
+  it('drops with QoS 0 what comes while the other side is away, and nothing else', async () => {
+    const bridge = await start({ topics: [{ from: 'lossy', qos: 0 }, { from: 'safe' }], spool: folder });
+    const heard = await listen(far, '#');
+    await publish(near, 'lossy', '1');
+    await until(() => heard.length === 1, 'the first');
+    const drops: string[] = [];
+    bridge.on('drop', ({ message, reason }) => drops.push(`${message.topic} ${reason}`));
+    const gone = new Promise<void>((done) => bridge.on('offline', () => done()));
+    await far.kill();
+    await gone;
+    await publish(near, 'safe', '2');
+    await publish(near, 'lossy', '3');
+    await until(() => drops.length === 1, 'one drop');
+    expect(drops).toEqual(['lossy offline']);
+    await far.start();
+    const again = await listen(far, '#');
+    await until(() => again.length === 1, 'the safe one');
+    expect(again).toEqual(['safe 2']);
+    expect(bridge.stats).toMatchObject({ dropped: 1, spooled: 0 });
+  });
+
+  it('lets a higher priority go first when a backlog drains, at the rate that is set', async () => {
+    await far.kill();
+    const bridge = new Bridge({
+      from: { url: near.url },
+      to: { url: far.url, limit: { messagesPerSecond: 40 }, retryMaximumMs: 200 },
+      topics: [{ from: 'low' }, { from: 'high', priority: 1 }],
+      spool: folder,
+    });
+    const subscribed = new Promise<void>((done) =>
+      bridge.on('online', ({ side }) => side === 'from' && done()),
+    );
+    bridge.run().catch(() => {});
+    onTestFinished(() => bridge.close());
+    await subscribed;
+    for (const payload of ['1', '2', '3']) await publish(near, 'low', payload);
+    for (const payload of ['4', '5']) await publish(near, 'high', payload);
+    await until(() => bridge.stats.spooled === 5, 'all wait');
+    await far.start();
+    const heard = await listen(far, '#');
+    await until(() => heard.length === 5, 'all came');
+    expect(heard).toEqual(['high 4', 'high 5', 'low 1', 'low 2', 'low 3']);
+  });
+
+  it('drops what has waited longer than its route allows, and tells of it', async () => {
+    await far.kill();
+    const bridge = new Bridge({
+      from: { url: near.url },
+      to: { url: far.url, retryMaximumMs: 200 },
+      topics: [{ from: 'stale', expirySeconds: 1 }, { from: 'safe' }],
+      spool: folder,
+    });
+    const subscribed = new Promise<void>((done) =>
+      bridge.on('online', ({ side }) => side === 'from' && done()),
+    );
+    bridge.run().catch(() => {});
+    onTestFinished(() => bridge.close());
+    await subscribed;
+    const drops: string[] = [];
+    bridge.on('drop', ({ message, reason }) => drops.push(`${message.topic} ${reason}`));
+    await publish(near, 'stale', '1');
+    await publish(near, 'safe', '2');
+    await until(() => drops.length === 1, 'it expired');
+    await far.start();
+    const heard = await listen(far, '#');
+    await until(() => heard.length === 1, 'the other came');
+    expect(heard).toEqual(['safe 2']);
+    expect(drops).toEqual(['stale expired']);
+  });
+
+  it('says on a topic whether it is there: 1 while it is, 0 after a goodbye and when it is killed', async () => {
+    const proxy = await startFaultProxy({ targetPort: far.port });
+    onTestFinished(() => proxy.close());
+    const [heardNear, heardFar] = [await listen(near, 'bridge/state'), await listen(far, 'bridge/state')];
+    const bridge = await start({
+      from: { url: near.url, stateTopic: 'bridge/state' },
+      to: { url: `mqtt://127.0.0.1:${proxy.port}`, stateTopic: 'bridge/state', retryMaximumMs: 200 },
+      topics: [{ from: 'a', direction: 'both' }],
+    });
+    await until(() => heardNear.length === 1 && heardFar.length === 1, 'it is up');
+    proxy.cut();
+    await until(() => heardFar.length === 3, 'it was gone and is back');
+    await bridge.close();
+    await until(() => heardNear.length === 2 && heardFar.length === 4, 'it said goodbye');
+    expect(heardNear).toEqual(['bridge/state 1', 'bridge/state 0']);
+    expect(heardFar).toEqual(['bridge/state 1', 'bridge/state 0', 'bridge/state 1', 'bridge/state 0']);
+    expect(await listenOnce(far, 'bridge/state')).toBe('bridge/state 0 retained');
+  });
+
+  it('tells when a broker has forgotten what it kept for it', async () => {
+    const bridge = await start({ topics: [{ from: 'a' }], from: { url: near.url, retryMaximumMs: 200 } });
+    const forgotten: object[] = [];
+    bridge.on('forgotten', (news) => forgotten.push(news));
+    await near.kill();
+    await near.start();
+    await until(() => forgotten.length === 1, 'it was told');
+    expect(forgotten).toEqual([{ side: 'from', url: near.url }]);
   });
 
   it('with receipts, carries them back, and takes nothing twice that it holds', async () => {

@@ -4,17 +4,18 @@ import { type Delivery, type Message, propertyOf } from '../message';
 import { pipeline } from '../pipeline';
 import type { Spool } from '../spool/spool';
 import type { StageContext, Transform, Writer } from '../stage';
+import type { LaneRoute } from './bridge-routes';
 import { Publisher } from './publisher';
 import type { OutgoingMessage, PublisherEvents, PublisherOptions } from './publisher-options';
 import { Subscriber, type SubscriberEvents, type SubscriberOptions } from './subscriber';
-import { TopicMap, type TopicRoute } from './topic-map';
+import { TopicMap } from './topic-map';
 
 export interface BridgeLaneOptions {
   /** The name in errors. */
   readonly name: string;
   readonly from: Omit<SubscriberOptions, 'topic' | 'name'>;
   readonly to: Omit<PublisherOptions, 'topic' | 'name' | 'spool'>;
-  readonly topics: readonly TopicRoute[];
+  readonly topics: readonly LaneRoute[];
   readonly spool: Spool;
   /** Whether a message that is in the spool already is not taken a second time. */
   readonly dropsHeld: boolean;
@@ -27,6 +28,7 @@ export interface BridgeLaneUser {
   /** One end is connected; called for each new connection. */
   online(end: 'from' | 'to', news: SubscriberEvents['online'][0] | PublisherEvents['online'][0]): void;
   offline(end: 'from' | 'to', news: PublisherEvents['offline'][0]): void;
+  forgotten(news: SubscriberEvents['forgotten'][0]): void;
   forwarded(news: PublisherEvents['acknowledged'][0]): void;
   refused(news: { readonly message: Message; readonly error: RelayError }): void;
   drop(news: PublisherEvents['drop'][0]): void;
@@ -46,7 +48,7 @@ export class BridgeLane {
   readonly #subscriber: Subscriber;
   readonly #publisher: Publisher;
   readonly #spool: Spool;
-  readonly #topics: TopicMap;
+  readonly #topics: TopicMap<LaneRoute>;
   readonly #dropsHeld: boolean;
   readonly #via: string | undefined;
   readonly #user: BridgeLaneUser;
@@ -69,10 +71,13 @@ export class BridgeLane {
       name: `${name} (from)`,
       closeTimeoutMs: CLOSE_TIMEOUT_MS,
       topic: this.#topics.filters,
+      qos: topics.every(({ qos }) => qos === 0) ? 0 : 1,
+      retainAsPublished: true,
     });
     this.#publisher = new Publisher({ ...to, name: `${name} (to)`, closeTimeoutMs: CLOSE_TIMEOUT_MS, spool });
     this.#subscriber.on('online', (news) => this.#online('from', news));
     this.#subscriber.on('offline', (news) => user.offline('from', news));
+    this.#subscriber.on('forgotten', (news) => user.forgotten(news));
     this.#publisher.on('online', (news) => this.#online('to', news));
     this.#publisher.on('offline', (news) => user.offline('to', news));
     this.#publisher.on('waiting', (news) => user.waiting(news));
@@ -133,13 +138,13 @@ export class BridgeLane {
       this.#counts.looped += 1;
       return [];
     }
-    const topic = this.#topics.map(delivery.topic);
-    if (topic === undefined) {
+    const mapped = this.#topics.map(delivery.topic);
+    if (!mapped) {
       // From a subscription of earlier routes, which the near broker remembers.
       this.#refused(delivery, this.#refusal(`no route fits topic ${JSON.stringify(delivery.topic)}`));
       return [];
     }
-    const outgoing = this.#outgoing(delivery, topic);
+    const outgoing = this.#outgoing(delivery, mapped.topic, mapped.route);
     return this.#dropsHeld ? this.#unlessHeld(outgoing) : [outgoing];
   }
 
@@ -171,10 +176,10 @@ export class BridgeLane {
     apart(() => this.#user.refused({ message, error }));
   }
 
-  #outgoing(delivery: Delivery, topic: string): OutgoingMessage {
-    const { payload, properties, contentType, expirySeconds, responseTopic, correlationData, payloadIsText } =
-      delivery;
+  #outgoing(delivery: Delivery, topic: string, route: LaneRoute): OutgoingMessage {
+    const { payload, properties, contentType, responseTopic, correlationData, payloadIsText } = delivery;
     const id = propertyOf(delivery, 'id');
+    const expirySeconds = shorter(delivery.expirySeconds, route.expirySeconds);
     return {
       // Without one it gets any: nobody looks at it, and the hash of each payload would cost more than all else.
       ...(id !== undefined && { id }),
@@ -184,7 +189,9 @@ export class BridgeLane {
         this.#via === undefined
           ? properties
           : { ...properties, [VIA]: [...passedBridges(delivery), this.#via] },
-      ...(delivery.retain !== undefined && { retain: delivery.retain }),
+      ...(delivery.retain && route.retain !== 'clear' && { retain: true }),
+      ...(route.qos === 0 && { qos: 0 }),
+      ...(route.priority && { priority: route.priority }),
       ...(contentType !== undefined && { contentType }),
       ...(expirySeconds !== undefined && { expirySeconds }),
       ...(responseTopic !== undefined && { responseTopic }),
@@ -192,6 +199,10 @@ export class BridgeLane {
       ...(payloadIsText !== undefined && { payloadIsText }),
     };
   }
+}
+
+function shorter(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 /** The bridges that a message has passed so far. */

@@ -1,8 +1,19 @@
 import { assertTopicFilter, withoutShare } from './topic';
 import type { TopicRoute } from './topic-map';
 
-/** A route of a Bridge: from the broker it takes from, the other way, or both. */
-export interface BridgeRoute extends TopicRoute {
+/** How the messages of a route travel. */
+export interface RouteManner {
+  /** 1: at least once. 0: at most once; what comes while the other side is away is dropped. @default 1 */
+  readonly qos?: 0 | 1 | undefined;
+  /** Whether retained messages stay retained on the other side (with MQTT 5), or none are. @default 'keep' */
+  readonly retain?: 'keep' | 'clear' | undefined;
+  /** Seconds after which a message is of no use, here and beyond; if it does not say a shorter time itself. */
+  readonly expirySeconds?: number | undefined;
+  /** Of what waits, a higher one goes first; a whole number. @default 0 */
+  readonly priority?: number | undefined;
+}
+
+interface RouteDirection extends RouteManner {
   /**
    * `out`: what is published on `from` at the first broker goes to `to` at the second. `in`: what is
    * published on `to` at the second goes to `from` at the first. `both`: each way, and nothing goes round in
@@ -11,13 +22,31 @@ export interface BridgeRoute extends TopicRoute {
   readonly direction?: 'out' | 'in' | 'both' | undefined;
 }
 
+/** A route as Mosquitto writes it: the same pattern on both sides, behind a prefix on each. */
+export interface PatternRoute extends RouteDirection {
+  /** A topic or filter, or '' where the prefixes are all. */
+  readonly pattern: string;
+  /** Before it at the first broker. @default '' */
+  readonly localPrefix?: string | undefined;
+  /** Before it at the second broker. @default '' */
+  readonly remotePrefix?: string | undefined;
+}
+
+/** A route of a Bridge: two topics or filters, or one pattern with prefixes. */
+export type BridgeRoute = (TopicRoute & RouteDirection) | PatternRoute;
+
+/** A route in one direction. */
+export type LaneRoute = TopicRoute & RouteManner;
+
 /** The routes of one direction each, as seen by who forwards there. */
 export interface DirectedRoutes {
-  readonly out: readonly TopicRoute[];
-  readonly in: readonly TopicRoute[];
-  /** The way back of the receipts for what goes out and in. */
-  readonly receipts: { readonly out: readonly TopicRoute[]; readonly in: readonly TopicRoute[] };
+  readonly out: readonly LaneRoute[];
+  readonly in: readonly LaneRoute[];
+  /** The way back of the receipts for what goes in and out. */
+  readonly receipts: { readonly out: readonly LaneRoute[]; readonly in: readonly LaneRoute[] };
 }
+
+type NamedRoute = LaneRoute & RouteDirection & { readonly to: string };
 
 const DIRECTIONS = ['out', 'in', 'both'];
 
@@ -30,35 +59,66 @@ export function directedRoutes(
   if (!Array.isArray(routes) || routes.length === 0) {
     throw new TypeError(`${where}: topics must list at least one route such as { from: 'a', to: 'b' }.`);
   }
-  for (const { from, to = from, direction = 'out' } of routes) {
-    if (!DIRECTIONS.includes(direction)) {
-      throw new TypeError(`${where}: direction must be ${DIRECTIONS.join(', ')}, not ${direction}.`);
-    }
-    assertTopicFilter(from, where);
-    if (receipts && (from.endsWith('#') || to.endsWith('#'))) {
-      throw new TypeError(
-        `${where}: receipts come back at {topic}/receipts/…, so a route that has them cannot end in #: ${JSON.stringify(from)}. Name the levels with +, or switch receipts off.`,
-      );
-    }
+  const named = routes.map(toNamed);
+  for (const route of named) assertRoute(route, where);
+  const withReceipts = named.filter(({ qos }) => receipts && qos !== 0);
+  const endless = withReceipts.find(({ from, to }) => from.endsWith('#') || to.endsWith('#'));
+  if (endless) {
+    throw new TypeError(
+      `${where}: receipts come back at {topic}/receipts/…, so a route that has them cannot end in #: ${JSON.stringify(endless.from)}. Name the levels with +, or switch receipts off.`,
+    );
   }
-  const going = routes.filter(({ direction = 'out' }) => direction !== 'in').map(forward);
-  const coming = routes.filter(({ direction = 'out' }) => direction !== 'out').map(backward);
   return {
-    out: going,
-    in: coming,
+    out: named.filter(goesOut),
+    in: named.filter(comesIn).map(turned),
     // Receipts for what goes out come in.
-    receipts: receipts ? { out: coming.map(receiptsOf), in: going.map(receiptsOf) } : { out: [], in: [] },
+    receipts: {
+      out: withReceipts.filter(comesIn).map(turned).map(receiptsOf),
+      in: withReceipts.filter(goesOut).map(receiptsOf),
+    },
   };
 }
 
-function forward({ from, to }: BridgeRoute): TopicRoute {
-  return { from, to: to ?? withoutShare(from) };
+function toNamed(route: BridgeRoute): NamedRoute {
+  if (!('pattern' in route)) return { ...route, to: route.to ?? withoutShare(route.from ?? '') };
+  const { pattern, localPrefix = '', remotePrefix = '', ...rest } = route;
+  return { ...rest, from: `${localPrefix}${pattern}`, to: `${remotePrefix}${pattern}` };
 }
 
-function backward({ from, to }: BridgeRoute): TopicRoute {
-  return { from: to ?? withoutShare(from), to: withoutShare(from) };
+function assertRoute(route: NamedRoute, where: string): void {
+  const { from, direction = 'out', qos = 1, retain = 'keep', expirySeconds = 1, priority = 0 } = route;
+  assertTopicFilter(from, where);
+  if (!DIRECTIONS.includes(direction)) {
+    throw new TypeError(`${where}: direction must be ${DIRECTIONS.join(', ')}, not ${direction}.`);
+  }
+  if (qos !== 0 && qos !== 1) {
+    throw new TypeError(
+      `${where}: qos must be 0 or 1, not ${qos}: with ids, a message that comes twice is stored once, which QoS 2 does not give from end to end.`,
+    );
+  }
+  if (retain !== 'keep' && retain !== 'clear') {
+    throw new TypeError(`${where}: retain must be keep or clear, not ${retain}.`);
+  }
+  if (!(Number.isInteger(expirySeconds) && expirySeconds > 0)) {
+    throw new TypeError(`${where}: expirySeconds must be a whole number above 0, not ${expirySeconds}.`);
+  }
+  if (!Number.isInteger(priority)) {
+    throw new TypeError(`${where}: priority must be a whole number, not ${priority}.`);
+  }
 }
 
-function receiptsOf({ from, to }: TopicRoute): TopicRoute {
+function goesOut({ direction = 'out' }: NamedRoute): boolean {
+  return direction !== 'in';
+}
+
+function comesIn({ direction = 'out' }: NamedRoute): boolean {
+  return direction !== 'out';
+}
+
+function turned(route: NamedRoute): NamedRoute {
+  return { ...route, from: route.to, to: withoutShare(route.from) };
+}
+
+function receiptsOf({ from, to }: NamedRoute): LaneRoute {
   return { from: `${to}/receipts/+`, to: `${withoutShare(from)}/receipts/+` };
 }

@@ -182,7 +182,11 @@ describeWith('mosquitto', 'Bridge between two Mosquittos', () => {
       topics: routes,
     };
     const first = new Bridge(options);
+    const subscribed = new Promise<void>((done) =>
+      first.on('online', ({ side }) => side === 'from' && done()),
+    );
     const running = first.run();
+    await subscribed;
     const publisher = new Publisher({ url: near.url, topic: 'hw3facestx2' });
     await Promise.all(['a', 'b', 'c'].map((payload) => publisher.publish({ payload })));
     await until(() => first.stats.outstanding === 3, 'three messages taken');

@@ -11,13 +11,13 @@ import { BridgeLane, type BridgeLaneOptions } from './bridge-lane';
 import { type BridgeRoute, directedRoutes } from './bridge-routes';
 import { brokerAddresses } from './broker-address';
 import type { BrokerOptions } from './broker-options';
-import type { PublisherOptions } from './publisher-options';
+import type { DropReason, PublisherOptions } from './publisher-options';
 import type { SubscriberOptions } from './subscriber';
 
 /** A broker, and how messages are taken from it and given to it. */
 export type BridgeSide = BrokerOptions &
   Pick<SubscriberOptions, 'sessionExpirySeconds' | 'windowMessages' | 'windowBytes'> &
-  Pick<PublisherOptions, 'maximumPacketBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber'>;
+  Pick<PublisherOptions, 'maximumPacketBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber' | 'limit'>;
 
 export interface BridgeOptions {
   /**
@@ -49,6 +49,8 @@ export interface BridgeEvents {
   online: [{ readonly side: 'from' | 'to'; readonly url: string; readonly protocolVersion: 4 | 5 }];
   /** One side is not connected, or not to the first of its addresses; the next attempt comes by itself. */
   offline: [{ readonly side: 'from' | 'to'; readonly error: RelayError; readonly retryInMs: number }];
+  /** One side no longer knows our session: what it kept for us is gone. */
+  forgotten: [{ readonly side: 'from' | 'to'; readonly url: string }];
   /** The broker that a message goes to has taken it over. */
   forwarded: [{ readonly id: string; readonly topic: string; readonly bytes: number }];
   /**
@@ -56,8 +58,8 @@ export interface BridgeEvents {
    * has set it aside (`listSetAside()`); without one it is let go, so that it does not stop the others.
    */
   refused: [{ readonly message: Message; readonly error: RelayError }];
-  /** A message left without having been sent; see the spool's policy. */
-  drop: [{ readonly message: Message; readonly reason: 'full' | 'expired' }];
+  /** A message left without having been sent; see the spool's policy, and QoS 0. */
+  drop: [{ readonly message: Message; readonly reason: DropReason }];
   /** The broker has no subscriber for this topic, or is short of room: its messages wait. */
   waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
 }
@@ -194,16 +196,16 @@ export class Bridge extends EventEmitter<BridgeEvents> {
     const far: Side = near === 'from' ? 'to' : 'from';
     const from = this.#options[near];
     const to = this.#options[far];
+    // Names and topics are for one connection to a broker, not for each.
+    const isFirst = this.#connections[near] === 0;
+    const { clientId, stateTopic, ...others } = to;
     for (const side of [near, far]) this.#connections[side] += 1;
-    // Of one connection that a name was given for there may be only one.
-    const { clientId, ...unnamed } = to;
-    const isPlainOut = purpose.name === this.name;
     const options = {
       ...purpose,
-      from: { ...from, clientId: session },
+      from: { ...from, clientId: session, ...(!isFirst && { stateTopic: undefined }) },
       to: {
-        ...unnamed,
-        ...(isPlainOut && clientId !== undefined && { clientId }),
+        ...others,
+        ...(isFirst && { clientId, stateTopic }),
         ...(whenNoSubscriber && { whenNoSubscriber }),
       },
     };
@@ -219,6 +221,7 @@ export class Bridge extends EventEmitter<BridgeEvents> {
         this.#up[sides[end]].delete(`${session} ${end}`);
         this.emit('offline', { side: sides[end], ...news });
       },
+      forgotten: ({ url }) => this.emit('forgotten', { side: near, url }),
       forwarded: (news) => void (whenNoSubscriber ?? this.emit('forwarded', news)),
       refused: (news) => this.emit('refused', news),
       drop: (news) => void (whenNoSubscriber ?? this.emit('drop', news)),

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { brokerAddresses } from './broker-address';
+import { assertTopicName } from './topic';
 
 /** How to reach a broker. */
 export interface BrokerOptions {
@@ -22,6 +23,11 @@ export interface BrokerOptions {
   readonly cert?: string | Uint8Array | undefined;
   /** PEM text of the key of our own certificate, without pass phrase. */
   readonly key?: string | Uint8Array | undefined;
+  /**
+   * A topic that says whether we are connected, retained: `1` while we are; `0` after a goodbye, or by last
+   * will (MQTT 5 section 3.1.2.5) when the broker hears nothing more of us. @default none
+   */
+  readonly stateTopic?: string | undefined;
   /** MQTT 5, or 4 for MQTT 3.1.1. @default 5, and 4 where the broker refuses 5 */
   readonly protocolVersion?: 4 | 5 | undefined;
   /** Seconds without a sign of life after which a connection counts as dead, 1.5 times over. @default 30 */
@@ -38,6 +44,7 @@ export interface BrokerOptions {
 export function assertBroker(options: BrokerOptions, role: string): void {
   const { protocolVersion, keepaliveSeconds, connectTimeoutMs, retryMinimumMs, retryMaximumMs } = options;
   const addresses = brokerAddresses(options, role);
+  if (options.stateTopic !== undefined) assertTopicName(options.stateTopic, role);
   if (protocolVersion !== undefined && protocolVersion !== 4 && protocolVersion !== 5) {
     throw new TypeError(`${role}: protocolVersion must be 4 (MQTT 3.1.1) or 5, not ${protocolVersion}.`);
   }

@@ -11,8 +11,8 @@ import { mqttJsIdentifiers } from './packet-identifiers';
 export interface ConnectionUser {
   /** The stage to name in errors: `'publisher'`. */
   readonly stage: string;
-  /** What the session is made with: `clean`, `clientId`, `properties`, `will`. */
-  readonly session: Pick<IClientOptions, 'clean' | 'clientId' | 'properties' | 'will'>;
+  /** What the session is made with: `clean`, `clientId`, `properties`. */
+  readonly session: Pick<IClientOptions, 'clean' | 'clientId' | 'properties'>;
   /** Before the handshake, so that no packet is missed. */
   attach?(client: MqttClient): void;
   /** The handshake is done. */
@@ -69,6 +69,7 @@ export class Connection {
 
   /** Says goodbye to the broker and stops. Idempotent. */
   async close(): Promise<void> {
+    await this.#sayState('0');
     this.#closing.abort();
     await this.#running;
   }
@@ -183,14 +184,31 @@ export class Connection {
     this.#everUp = true;
     this.#pauseMs = Math.max(this.#pauseMs, this.#broker.retryMinimumMs ?? 500);
     this.#user.up(link);
+    void this.#sayState('1');
     await closed;
     this.#link = undefined;
     if (performance.now() - since > STABLE_MS) this.#pauseMs = this.#broker.retryMinimumMs ?? 500;
     this.#user.down(link);
   }
 
+  /** Tells whoever looks at the state topic; resolves when the broker has it, or after a second. */
+  async #sayState(state: '0' | '1'): Promise<void> {
+    const { stateTopic } = this.#broker;
+    const link = this.#link;
+    if (stateTopic === undefined || !link?.alive) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GOODBYE_MS);
+      link.client.once('close', resolve);
+      link.client.publish(stateTopic, state, { qos: 1, retain: true }, () => {
+        clearTimeout(timer);
+        link.client.off('close', resolve);
+        resolve();
+      });
+    });
+  }
+
   #clientOptions(address: BrokerAddress, protocolVersion: 4 | 5): IClientOptions {
-    const { ca, cert, key, keepaliveSeconds = 30, connectTimeoutMs = 10_000 } = this.#broker;
+    const { ca, cert, key, keepaliveSeconds = 30, connectTimeoutMs = 10_000, stateTopic } = this.#broker;
     const { protocol, host, port, path, username, password } = address;
     const { properties, ...session } = this.#user.session;
     return {
@@ -211,6 +229,9 @@ export class Connection {
       keepalive: keepaliveSeconds,
       connectTimeout: connectTimeoutMs,
       ...session,
+      ...(stateTopic !== undefined && {
+        will: { topic: stateTopic, payload: Buffer.from('0'), qos: 1, retain: true },
+      }),
       ...(protocolVersion === 5 && properties && { properties }),
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),

@@ -6,6 +6,7 @@ import { safeName } from '../identity';
 import type { Message } from '../message';
 import type { Spool } from '../spool/spool';
 import { assertBroker, type BrokerOptions } from './broker-options';
+import { RateLimit, type RateLimitOptions } from './rate-limit';
 import type { ReceiptRules } from './receipt-ledger';
 import { assertReceiptName } from './receipts';
 import { assertTopicName } from './topic';
@@ -34,6 +35,8 @@ export interface PublisherOptions extends BrokerOptions {
    * means that it has thrown the message away: `keep` it and send it again, or `accept` that. @default 'keep'
    */
   readonly whenNoSubscriber?: 'keep' | 'accept' | undefined;
+  /** How fast messages may leave, so that what waited through an outage does not take the whole uplink. @default as they come */
+  readonly limit?: RateLimitOptions | undefined;
   /**
    * Keeps each message until a receipt says that the end of the way has stored it, and sends it again where
    * none comes: then a killed broker loses nothing, either. The Subscriber at the end, and each Bridge between,
@@ -69,6 +72,10 @@ export interface ReceiptOptions {
 /** A message to publish: a payload, and what goes with it. */
 export interface OutgoingMessage extends Omit<Partial<Message>, 'payload'> {
   readonly payload: Uint8Array | string;
+  /**
+   * 0: sent once if we are connected, and dropped (and counted) if not; no spool, no receipt. @default 1
+   */
+  readonly qos?: 0 | 1 | undefined;
 }
 
 export interface PublisherEvents {
@@ -88,9 +95,12 @@ export interface PublisherEvents {
   waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
   /** The message can never be sent; a spool on disk has set it aside (`listSetAside()`). */
   refused: [{ readonly message: Message; readonly error: RelayError }];
-  /** A message left without having been sent; see the spool's policy. */
-  drop: [{ readonly message: Message; readonly reason: 'full' | 'expired' }];
+  /** A message left without having been sent; see the spool's policy, and QoS 0. */
+  drop: [{ readonly message: Message; readonly reason: DropReason }];
 }
+
+/** The spool is full, the message expired, or (with QoS 0) we are not connected. */
+export type DropReason = 'full' | 'expired' | 'offline';
 
 /** The options with their defaults, checked. */
 export interface PublisherSettings {
@@ -102,6 +112,7 @@ export interface PublisherSettings {
   readonly acknowledgeTimeoutMs: number;
   readonly whenNoSubscriber: 'keep' | 'accept';
   readonly closeTimeoutMs: number;
+  readonly limit: RateLimitOptions | undefined;
   readonly receipts: (ReceiptRules & { readonly publisher: string; readonly isNamed: boolean }) | undefined;
 }
 
@@ -126,6 +137,7 @@ export function publisherSettings(options: PublisherOptions): PublisherSettings 
       throw new TypeError(`${name}: ${option} must be a whole number above 0, not ${value}.`);
     }
   }
+  if (options.limit) new RateLimit(options.limit, name);
   if (whenNoSubscriber !== 'keep' && whenNoSubscriber !== 'accept') {
     throw new TypeError(`${name}: whenNoSubscriber must be keep or accept, not ${whenNoSubscriber}.`);
   }
@@ -138,6 +150,7 @@ export function publisherSettings(options: PublisherOptions): PublisherSettings 
     acknowledgeTimeoutMs,
     whenNoSubscriber,
     closeTimeoutMs,
+    limit: options.limit,
     receipts: receiptSettings(options, name),
   };
 }

@@ -10,6 +10,7 @@ import type { Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
 import type { StageContext, Writer } from '../stage';
 import { Connection } from './connection';
 import {
+  type DropReason,
   type OutgoingMessage,
   type PublisherEvents,
   type PublisherOptions,
@@ -22,6 +23,12 @@ import { assertTopicName, problemWithText } from './topic';
 
 /** How long the broker keeps receipts for us while we are away. What comes later is sent once more. */
 const RECEIPTS_KEPT_SECONDS = 3_600;
+
+const WHY_DROPPED: Readonly<Record<DropReason, string>> = {
+  full: 'the spool is full and its policy drops',
+  expired: 'it expired before it could be sent',
+  offline: 'its QoS is 0, and the broker takes nothing now',
+};
 
 interface Waiter {
   resolve(): void;
@@ -145,6 +152,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     await this.open();
     this.#assertUsable();
     this.#sender.assertFits(complete);
+    if (message.qos === 0) return this.#publishOnce(complete);
     const acknowledged = this.#spool.durable ? undefined : this.#acknowledgement(complete, options.signal);
     try {
       const entry = await this.#spool.append(complete, options.signal);
@@ -220,13 +228,29 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     }
     const properties: Properties = message.properties ?? {};
     assertTexts(message, properties, this.name);
+    const { qos = 1, ...parts } = message;
+    if (qos !== 0 && qos !== 1) throw new TypeError(`${this.name}: qos must be 0 or 1, not ${qos}.`);
     return {
-      ...message,
+      ...parts,
       id: message.id ?? propertyOf({ properties }, 'id') ?? randomUUID(),
       topic,
       properties,
       payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
     };
+  }
+
+  /** QoS 0: now or never. */
+  #publishOnce(message: Message): void {
+    this.#counts.published += 1;
+    if (this.#sender.sendOnce(message)) {
+      this.#counts.acknowledged += 1;
+      this.#counts.bytes += message.payload.byteLength;
+      const { id, topic = '', payload } = message;
+      apart(() => this.emit('acknowledged', { id, topic, bytes: payload.byteLength }));
+      return;
+    }
+    this.#dropped({ message, reason: 'offline' });
+    throw this.#dropError(message, 'offline');
   }
 
   /** Made before the message enters the spool, which may drop it again before we get to wait. */
@@ -302,7 +326,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     );
   }
 
-  #dropped({ message, position, reason }: SpoolDrop): void {
+  #dropped({ message, position, reason }: Omit<SpoolDrop, 'reason'> & { reason: DropReason }): void {
     this.#counts.dropped += 1;
     if (position !== undefined) this.#sender.forget(position);
     this.#settle(message, this.#dropError(message, reason));
@@ -310,10 +334,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     apart(() => this.emit('drop', { message, reason }));
   }
 
-  #dropError(message: Message, reason: 'full' | 'expired'): RelayError {
-    const why =
-      reason === 'full' ? 'the spool is full and its policy drops' : 'it expired before it could be sent';
-    return new RelayError(`${this.name}: message ${message.id} was dropped: ${why}.`, {
+  #dropError(message: Message, reason: DropReason): RelayError {
+    return new RelayError(`${this.name}: message ${message.id} was dropped: ${WHY_DROPPED[reason]}.`, {
       code: 'MESSAGE_DROPPED',
       stage: this.name,
     });

@@ -27,8 +27,12 @@ export interface ReceptionOptions {
   readonly windowBytes: number;
   readonly counts: ReceptionCounts;
   /** Whether what is acknowledged is receipted. */
+  readonly qos: 0 | 1;
   readonly receipts: boolean;
+  readonly retainAsPublished: boolean;
   online(link: Link): void;
+  /** The broker knew our session once, and does no longer. */
+  forgotten(link: Link): void;
   offline(error: RelayError, retryInMs: number): void;
 }
 
@@ -151,7 +155,7 @@ export class Reception {
   }
 
   #subscribe(link: Link): void {
-    const { filters, stage, online } = this.#options;
+    const { filters, stage, online, forgotten, clean, qos, retainAsPublished } = this.#options;
     const isUp = () => {
       this.#online = true;
       online(link);
@@ -160,8 +164,9 @@ export class Reception {
       isUp();
       return;
     }
+    if (this.#subscribed && !clean) forgotten(link);
     // Retain handling 1: retained messages only for a new subscription (MQTT 5 section 3.8.3.1).
-    const wish = { qos: 1, ...(link.protocolVersion === 5 && { rh: 1 }) } as const;
+    const wish = { qos, ...(link.protocolVersion === 5 && { rh: 1, rap: retainAsPublished }) } as const;
     link.client.subscribe(Object.fromEntries(filters.map((filter) => [filter, wish])), (error) => {
       const granted = (error as { packet?: { granted?: readonly number[] } } | null)?.packet?.granted ?? [];
       const refused = granted.findIndex((code) => code >= 0x80);

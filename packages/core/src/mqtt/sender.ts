@@ -5,7 +5,9 @@ import type { Spool, SpoolEntry } from '../spool/spool';
 import { spoolClock } from '../spool/spool-clock';
 import { InFlightWindow } from './in-flight-window';
 import type { Link } from './link';
+import { toPublishPacket } from './packets';
 import type { PublisherSettings } from './publisher-options';
+import { RateLimit } from './rate-limit';
 import type { ReceiptBook } from './receipt-book';
 import { WaitingTopics } from './waiting-topics';
 
@@ -21,6 +23,8 @@ export interface SenderUser {
   failed(error: RelayError): void;
 }
 
+/** Beyond this what waits to be written to the connection counts as full for QoS 0, in bytes. */
+const UNSENT_BYTES = 1024 * 1024;
 /** No matching subscribers (MQTT 5 section 3.4.2.1). */
 const NO_SUBSCRIBER = 0x10;
 /** PUBACK codes that no waiting cures (section 3.4.2.1). */
@@ -42,6 +46,8 @@ export class Sender {
   readonly #window: InFlightWindow;
   readonly #topics: WaitingTopics;
   readonly #receipts: ReceiptBook | undefined;
+  readonly #rate: RateLimit | undefined;
+  #nextTurn: NodeJS.Timeout | undefined;
   #link: Link | undefined;
   /** Read from the spool for the current link, and not sent yet. */
   #ahead: SpoolEntry[] = [];
@@ -58,6 +64,7 @@ export class Sender {
   constructor(spool: Spool, settings: PublisherSettings, user: SenderUser, receipts?: ReceiptBook) {
     this.#spool = spool;
     this.#receipts = receipts;
+    this.#rate = settings.limit && new RateLimit(settings.limit, settings.name);
     this.#settings = settings;
     this.#user = user;
     this.#window = new InFlightWindow({ ...settings, stamp: receipts?.stamp });
@@ -95,6 +102,7 @@ export class Sender {
   /** Sends nothing more; resolves when nothing is in flight, or after so many milliseconds. */
   async stop(timeoutMs: number): Promise<void> {
     this.#isStopped = true;
+    clearTimeout(this.#nextTurn);
     this.#topics.clear();
     await this.#window.emptied(timeoutMs);
   }
@@ -106,6 +114,20 @@ export class Sender {
     if (sent) this.#topics.settled(sent);
     this.#topics.forget(position);
     this.#ahead = this.#ahead.filter((entry) => entry.position !== position);
+  }
+
+  /** Sends a message with QoS 0; false when nobody takes it now. */
+  sendOnce(message: Message): boolean {
+    const link = this.#link;
+    if (!link?.alive || link.unsentBytes > UNSENT_BYTES) return false;
+    const { messageId: _, ...packet } = toPublishPacket(
+      message,
+      message.topic ?? '',
+      0,
+      link.protocolVersion,
+    );
+    link.send({ ...packet, qos: 0 });
+    return true;
   }
 
   /** Sends what fits into the window; called whenever that may have changed. */
@@ -139,7 +161,9 @@ export class Sender {
 
   #heed(entry: SpoolEntry, reasonCode: number): void {
     const refusal = PERMANENT_REFUSALS.get(reasonCode);
-    const isKept = reasonCode === NO_SUBSCRIBER && this.#settings.whenNoSubscriber === 'keep';
+    // What is retained the broker keeps for those who come later, whether somebody subscribes now or not.
+    const isWanted = this.#settings.whenNoSubscriber === 'keep' && !entry.message.retain;
+    const isKept = reasonCode === NO_SUBSCRIBER && isWanted;
     if (refusal !== undefined) {
       this.#refuse(entry, this.#refusalOf(entry.message, refusal));
     } else if (isKept || reasonCode >= 0x80) {
@@ -179,7 +203,7 @@ export class Sender {
     const link = this.#link;
     if (!link || this.#isStopped) return;
     for (let entry = this.#topics.due; entry; entry = this.#topics.due) {
-      if (!this.#window.hasRoomFor(entry.bytes)) return;
+      if (!this.#mayGo(entry.bytes)) return;
       this.#topics.takeDue();
       if (!this.#send(entry)) await link.drained();
       if (link !== this.#link) return;
@@ -191,8 +215,7 @@ export class Sender {
       const entry = this.#ahead[0] ?? (await this.#read());
       if (link !== this.#link || !entry) return;
       const isOut = this.#receipts?.has(entry.position) ?? false;
-      const mayGo = this.#window.hasRoomFor(entry.bytes) && (this.#receipts?.hasRoom ?? true);
-      if (!isOut && !mayGo) return;
+      if (!isOut && !((this.#receipts?.hasRoom ?? true) && this.#mayGo(entry.bytes))) return;
       this.#ahead.shift();
       if (isOut || this.#topics.holds(entry)) continue;
       if (!this.#send(entry)) await link.drained();
@@ -200,12 +223,22 @@ export class Sender {
     }
   }
 
+  /** Whether a message of so many bytes may go now; if only the rate limit forbids it, it comes back in time. */
+  #mayGo(bytes: number): boolean {
+    if (!this.#window.hasRoomFor(bytes)) return false;
+    const waitMs = this.#rate?.delayMs(bytes, performance.now()) ?? 0;
+    if (waitMs === 0) return true;
+    clearTimeout(this.#nextTurn);
+    this.#nextTurn = setTimeout(() => this.pump(), waitMs);
+    return false;
+  }
+
   /** Sends what no receipt has come for; false when that is not over for now. */
   async #sendAgain(link: Link): Promise<boolean> {
     if (this.#again.length === 0) this.#again = [...(this.#receipts?.due() ?? [])];
     for (let position = this.#again[0]; position !== undefined; position = this.#again[0]) {
       const entry = this.#receipts?.has(position) ? await this.#spool.get(position) : undefined;
-      if (link !== this.#link || (entry && !this.#window.hasRoomFor(entry.bytes))) return false;
+      if (link !== this.#link || (entry && !this.#mayGo(entry.bytes))) return false;
       this.#again.shift();
       if (entry && !this.#send(entry)) await link.drained();
       if (link !== this.#link) return false;
@@ -217,7 +250,9 @@ export class Sender {
   async #read(): Promise<SpoolEntry | undefined> {
     if (!this.#window.hasRoomFor(0) || this.#topics.isFull) return undefined;
     const link = this.#link;
-    const entries = await this.#spool.read(this.#window.room, this.#window.roomBytes);
+    // What may not go yet stays in the spool, where something of a higher priority can pass it.
+    const most = this.#rate ? 1 : this.#window.room;
+    const entries = await this.#spool.read(most, this.#window.roomBytes);
     if (link === this.#link) this.#ahead = [...entries];
     return this.#ahead[0];
   }
@@ -232,6 +267,7 @@ export class Sender {
     try {
       this.assertFits(entry.message);
       this.#receipts?.sending(entry);
+      this.#rate?.take(entry.bytes, performance.now());
       const isTaken = this.#window.send(entry);
       if (this.#sent.has(entry.position)) this.#resent += 1;
       this.#sent.add(entry.position);

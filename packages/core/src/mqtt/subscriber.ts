@@ -24,6 +24,13 @@ export interface SubscriberOptions extends BrokerOptions {
   readonly windowMessages?: number | undefined;
   /** Their payloads together, in bytes, after which we read no further. @default 16 MiB */
   readonly windowBytes?: number | undefined;
+  /** 0: at most once, and nothing is acknowledged or kept for us while we are away. @default 1 */
+  readonly qos?: 0 | 1 | undefined;
+  /**
+   * Whether `retain` of a message says what its publisher said (MQTT 5 section 3.8.3.1, Retain As Published),
+   * and not whether the broker had kept it. @default false
+   */
+  readonly retainAsPublished?: boolean | undefined;
   /**
    * Publishes a receipt for each message when it is acknowledged here, at `{topic}/receipts/{publisher}`; its
    * publisher may wait for it (`receipts` there). See docs/receipts.md. @default false
@@ -38,6 +45,11 @@ export interface SubscriberOptions extends BrokerOptions {
 export interface SubscriberEvents {
   /** Connected and subscribed. `sessionPresent`: the broker still knew our session. */
   online: [{ readonly url: string; readonly protocolVersion: 4 | 5; readonly sessionPresent: boolean }];
+  /**
+   * Connected again, and the broker no longer knows our session (it was killed without persistence, the
+   * session expired, or it is another broker): what it kept for us is gone.
+   */
+  forgotten: [{ readonly url: string }];
   /** Not connected, or not to the first of several addresses; the next attempt comes by itself. */
   offline: [{ readonly error: RelayError; readonly retryInMs: number }];
 }
@@ -71,6 +83,9 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
     this.#filters = typeof topic === 'string' ? [topic] : [...(topic ?? [])];
     if (this.#filters.length === 0) throw new TypeError(`${this.name}: topic must name at least one topic.`);
     for (const filter of this.#filters) assertTopicFilter(filter, this.name);
+    if (options.qos !== undefined && options.qos !== 0 && options.qos !== 1) {
+      throw new TypeError(`${this.name}: qos must be 0 or 1, not ${options.qos}.`);
+    }
     if (clientId === '') throw new TypeError(`${this.name}: clientId must not be empty.`);
     for (const [name, value] of Object.entries({ windowMessages, windowBytes })) {
       if (!(Number.isInteger(value) && value > 0)) {
@@ -107,9 +122,12 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
       windowMessages: this.#windowMessages,
       windowBytes: this.#windowBytes,
       counts: this.#counts,
+      qos: this.#options.qos ?? 1,
       receipts: this.#options.receipts ?? false,
+      retainAsPublished: this.#options.retainAsPublished ?? false,
       online: ({ url, protocolVersion, sessionPresent }) =>
         apart(() => this.emit('online', { url, protocolVersion, sessionPresent })),
+      forgotten: ({ url }) => apart(() => this.emit('forgotten', { url })),
       offline: (error, retryInMs) => apart(() => this.emit('offline', { error, retryInMs })),
     });
     this.#reception = reception;

@@ -11,18 +11,25 @@ export interface TopicRoute {
   readonly to?: string | undefined;
 }
 
-interface Levels {
+interface Levels<Route> {
+  readonly route: Route;
   readonly from: readonly string[];
   readonly to: readonly string[];
 }
 
+/** Where a topic goes, and the route by which. */
+export interface Mapped<Route extends TopicRoute> {
+  readonly topic: string;
+  readonly route: Route;
+}
+
 /** Renames topics on their way through a bridge; the first route that fits counts. */
-export class TopicMap {
+export class TopicMap<Route extends TopicRoute = TopicRoute> {
   /** What to subscribe to. */
   readonly filters: readonly string[];
-  readonly #routes: readonly Levels[];
+  readonly #routes: readonly Levels<Route>[];
 
-  constructor(routes: readonly TopicRoute[], where: string) {
+  constructor(routes: readonly Route[], where: string) {
     if (!Array.isArray(routes) || routes.length === 0) {
       throw new TypeError(`${where}: topics must list at least one route such as { from: 'a', to: 'b' }.`);
     }
@@ -35,17 +42,20 @@ export class TopicMap {
   }
 
   /** The topic on the other side, or undefined where no route fits. */
-  map(topic: string): string | undefined {
+  map(topic: string): Mapped<Route> | undefined {
     const levels = topic.split('/');
-    for (const { from, to } of this.#routes) {
+    for (const { from, to, route } of this.#routes) {
       const matched = match(from, levels);
-      if (matched) return fill(to, matched) || undefined;
+      if (!matched) continue;
+      const mapped = fill(to, matched);
+      return mapped === '' ? undefined : { topic: mapped, route };
     }
     return undefined;
   }
 }
 
-function toLevels({ from, to = withoutShare(from) }: TopicRoute, where: string): Levels {
+function toLevels<Route extends TopicRoute>(route: Route, where: string): Levels<Route> {
+  const { from, to = withoutShare(from) } = route;
   assertTopicFilter(from, where);
   if (wildcardsOf(to) === '') assertTopicName(to, where);
   else assertTopicFilter(to, where);
@@ -54,7 +64,7 @@ function toLevels({ from, to = withoutShare(from) }: TopicRoute, where: string):
       `${where}: the wildcards of to ${JSON.stringify(to)} must be those of from ${JSON.stringify(from)}, in the same order.`,
     );
   }
-  return { from: withoutShare(from).split('/'), to: to.split('/') };
+  return { route, from: withoutShare(from).split('/'), to: to.split('/') };
 }
 
 /** What each wildcard matched, in order; undefined where the filter does not fit (MQTT 5 section 4.7). */

@@ -225,8 +225,9 @@ export class LmdbSpool implements Spool {
     this.#ledger.open();
     this.#position = setAside.last;
     for (const { key: position, value } of index.getRange()) {
-      const { bytes, mark, storedAt, expirySeconds } = decodeIndexed(value);
-      this.#ledger.load({ position, bytes, mark, storedAt, ...this.#ledger.expiry(storedAt, expirySeconds) });
+      const { expirySeconds, ...kept } = decodeIndexed(value);
+      const { storedAt } = kept;
+      this.#ledger.load({ ...kept, position, ...this.#ledger.expiry(storedAt, expirySeconds) });
       this.#position = Math.max(this.#position, position);
     }
   }
@@ -234,8 +235,9 @@ export class LmdbSpool implements Spool {
   async #put(message: Message, bytes: number, storedAt: number): Promise<SpoolEntry> {
     const { commits, messages, index } = this.#open;
     const record = encodeMessage(message);
-    const mark = markOf(message);
-    const indexed = encodeIndexed({ bytes, mark, storedAt, expirySeconds: message.expirySeconds });
+    const { expirySeconds, priority = 0 } = message;
+    const kept = { bytes, mark: markOf(message), priority, storedAt };
+    const indexed = encodeIndexed({ ...kept, expirySeconds });
     let position = 0;
     await commits.write(record.byteLength, () => {
       this.#position += 1;
@@ -243,9 +245,9 @@ export class LmdbSpool implements Spool {
       index.put(position, indexed);
       messages.put(position, record);
     });
-    const kept = { position, bytes, mark, storedAt, ...this.#ledger.expiry(storedAt, message.expirySeconds) };
-    this.#ledger.place(kept);
-    return { ...kept, message };
+    const placed = { ...kept, position, ...this.#ledger.expiry(storedAt, expirySeconds) };
+    this.#ledger.place(placed);
+    return { ...placed, message };
   }
 
   /** Deletes a message from the disk, and does whatever else there is to do, of so many bytes, with it. */

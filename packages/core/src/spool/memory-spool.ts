@@ -50,7 +50,15 @@ export class MemorySpool implements Spool {
     }
     this.#position += 1;
     const expiry = this.#ledger.expiry(storedAt, message.expirySeconds);
-    const entry = { position: this.#position, message, bytes, mark: markOf(message), storedAt, ...expiry };
+    const entry = {
+      position: this.#position,
+      message,
+      bytes,
+      mark: markOf(message),
+      priority: message.priority ?? 0,
+      storedAt,
+      ...expiry,
+    };
     this.#ledger.place(entry);
     return entry;
   }

@@ -31,16 +31,17 @@ export function decodeMessage(bytes: Buffer): Message {
 interface IndexRecord {
   readonly bytes: number;
   readonly mark: number;
+  readonly priority: number;
   readonly storedAt: number;
   /** Infinity for never. */
   readonly expirySeconds?: number | undefined;
 }
 
-/** Four doubles, little endian. */
+/** Five doubles, little endian. */
 export function encodeIndexed(record: IndexRecord): Buffer {
-  const { bytes, mark, storedAt, expirySeconds = Number.POSITIVE_INFINITY } = record;
-  const encoded = Buffer.alloc(32);
-  for (const [index, value] of [bytes, storedAt, expirySeconds, mark].entries()) {
+  const { bytes, mark, priority, storedAt, expirySeconds = Number.POSITIVE_INFINITY } = record;
+  const encoded = Buffer.alloc(40);
+  for (const [index, value] of [bytes, storedAt, expirySeconds, mark, priority].entries()) {
     encoded.writeDoubleLE(value, index * 8);
   }
   return encoded;
@@ -53,6 +54,7 @@ export function decodeIndexed(record: Buffer): Required<IndexRecord> {
     storedAt: record.readDoubleLE(8),
     expirySeconds: record.readDoubleLE(16),
     mark: record.readDoubleLE(24),
+    priority: record.readDoubleLE(32),
   };
 }
 

@@ -29,7 +29,7 @@ it.each(['oldest-first', 'newest-first'] as const)(
           } else if ('add' in step) {
             for (let count = 0; count < step.add; count += 1) {
               position += 1;
-              index.add({ position, bytes: 1, mark: 0 });
+              index.add({ position, bytes: 1, mark: 0, priority: 0 });
               model.push(position);
               unread.push(position);
             }

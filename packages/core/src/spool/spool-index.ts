@@ -4,6 +4,8 @@ import type { SpoolOrder } from './spool';
 export interface Indexed {
   readonly position: number;
   readonly bytes: number;
+  /** Of what is unread, a higher one is read first. */
+  readonly priority: number;
   /** What it is found by; 0 where it is not; see `markOf()`. */
   readonly mark: number;
   /** When it expires, in milliseconds since 1970 (UTC). */
@@ -15,19 +17,25 @@ interface Place<Item> {
   item: Item | undefined;
 }
 
+/** What is unread of one priority. */
+interface Unread<Item> {
+  readonly priority: number;
+  places: Place<Item>[];
+  /** Oldest first: where reading goes on. Newest first it goes from the end. */
+  next: number;
+}
+
 /**
- * Messages by their positions, which are read once each, from either end, and removed anywhere. A removed
- * one leaves a hole until the holes outnumber the rest.
+ * Messages by their positions, which are read once each, by priority and then from either end, and removed
+ * anywhere. A removed one leaves a hole until the holes outnumber the rest.
  */
 export class SpoolIndex<Item extends Indexed> {
   readonly #order: SpoolOrder;
   #places: Place<Item>[] = [];
   /** Before this index there are holes only. */
   #start = 0;
-  /** Oldest first: from this index on nothing has been read. */
-  #unreadFrom = 0;
-  /** Newest first: what has not been read, the next one last. */
-  #unread: Place<Item>[] = [];
+  /** By priority, the highest first. */
+  #unread: Unread<Item>[] = [];
   #size = 0;
   #bytes = 0;
 
@@ -55,7 +63,7 @@ export class SpoolIndex<Item extends Indexed> {
     if (item.position <= last) throw new RangeError(`position ${item.position} comes after ${last}`);
     const place = { position: item.position, item };
     this.#places.push(place);
-    if (this.#order === 'newest-first') this.#unread.push(place);
+    this.#unreadOf(item.priority).places.push(place);
     this.#size += 1;
     this.#bytes += item.bytes;
   }
@@ -64,21 +72,26 @@ export class SpoolIndex<Item extends Indexed> {
   next(limit: number, bytes = Number.POSITIVE_INFINITY): Item[] {
     const found: Item[] = [];
     let room = bytes;
-    while (found.length < limit) {
-      const item = this.#peek();
-      if (!item) break;
-      room -= item.bytes;
-      if (room < 0 && found.length > 0) break;
-      this.#pass();
-      found.push(item);
+    for (const unread of this.#unread) {
+      while (found.length < limit) {
+        const item = this.#peek(unread);
+        if (!item) break;
+        room -= item.bytes;
+        if (room < 0 && found.length > 0) return found;
+        this.#pass(unread);
+        found.push(item);
+      }
     }
     return found;
   }
 
   /** All items are unread again. */
   rewind(): void {
-    this.#unreadFrom = this.#start;
-    if (this.#order === 'newest-first') this.#unread = this.#places.slice(this.#start);
+    this.#unread = [];
+    for (let at = this.#start; at < this.#places.length; at += 1) {
+      const place = this.#places[at]!;
+      if (place.item) this.#unreadOf(place.item.priority).places.push(place);
+    }
   }
 
   get(position: number): Item | undefined {
@@ -106,31 +119,38 @@ export class SpoolIndex<Item extends Indexed> {
     }
   }
 
-  #peek(): Item | undefined {
+  #unreadOf(priority: number): Unread<Item> {
+    const at = this.#unread.findIndex((unread) => unread.priority <= priority);
+    const known = this.#unread[at];
+    if (known?.priority === priority) return known;
+    const unread = { priority, places: [], next: 0 };
+    this.#unread.splice(at === -1 ? this.#unread.length : at, 0, unread);
+    return unread;
+  }
+
+  #peek(unread: Unread<Item>): Item | undefined {
     for (;;) {
-      const place =
-        this.#order === 'newest-first'
-          ? this.#unread.at(-1)
-          : this.#places[Math.max(this.#unreadFrom, this.#start)];
+      const place = this.#order === 'newest-first' ? unread.places.at(-1) : unread.places[unread.next];
       if (!place || place.item) return place?.item;
-      this.#pass();
+      this.#pass(unread);
     }
   }
 
-  #pass(): void {
-    if (this.#order === 'newest-first') this.#unread.pop();
-    else this.#unreadFrom = Math.max(this.#unreadFrom, this.#start) + 1;
+  #pass(unread: Unread<Item>): void {
+    if (this.#order === 'newest-first') unread.places.pop();
+    else unread.next += 1;
   }
 
   #compact(): void {
-    if (this.#unread.length > 64 && this.#size * 2 < this.#unread.length) {
-      this.#unread = this.#unread.filter((place) => place.item);
+    for (const unread of this.#unread) {
+      if (unread.places.length > 64 && this.#size * 2 < unread.places.length) {
+        unread.places = unread.places.slice(unread.next).filter((place) => place.item);
+        unread.next = 0;
+      }
     }
     if (this.#places.length <= 64 || this.#size * 2 >= this.#places.length) return;
-    const next = this.#places[this.#unreadFrom]?.position ?? Number.POSITIVE_INFINITY;
     this.#places = this.#places.filter((place) => place.item);
     this.#start = 0;
-    this.#unreadFrom = this.#indexOf(next);
   }
 
   /** The index of the first place at `position` or behind it, by bisection. */

@@ -66,6 +66,26 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
     );
 
     it(
+      'reads what has a higher priority first, in order, and begins anew in the same way',
+      withSpool({}, async (spool) => {
+        for (const [id, priority] of [
+          ['a', 0],
+          ['b', 5],
+          ['c', -1],
+          ['d', 5],
+          ['e', 0],
+        ] as const) {
+          await spool.append({ ...message(id), ...(priority !== 0 && { priority }) });
+        }
+        assert.deepEqual(idsOf(await spool.read(1)), ['b']);
+        await spool.append({ ...message('f'), priority: 9 });
+        assert.deepEqual(idsOf(await spool.read(2)), ['f', 'd']);
+        assert.deepEqual(idsOf(await spool.read(10)), ['a', 'e', 'c']);
+        assert.deepEqual(idsOf(await allIn(spool)), ['f', 'b', 'd', 'a', 'e', 'c']);
+      }),
+    );
+
+    it(
       'finds a message by its id and its payload, for as long as it is in',
       withSpool({}, async (spool) => {
         const one = { ...message('a'), properties: { id: 'x' } };
