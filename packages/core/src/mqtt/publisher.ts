@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
-import type { IPubackPacket } from 'mqtt-packet';
+import { onAbort } from '../abort-listeners';
 import { apart } from '../apart';
 import { RelayError } from '../errors';
 import { type Message, type Properties, propertyOf } from '../message';
@@ -22,6 +22,8 @@ import { assertTopicName, problemWithText } from './topic';
 interface Waiter {
   resolve(): void;
   reject(error: unknown): void;
+  /** Listens no more to the caller's signal. */
+  leave?(): void;
 }
 
 /**
@@ -70,11 +72,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     this.#connection = new Connection(options, {
       stage: name,
       session: { clean: true, clientId },
-      attach: (client) =>
-        client.on('packetreceive', ({ cmd, messageId, ...packet }) => {
-          if (cmd === 'puback')
-            this.#sender.acknowledge(messageId ?? 0, (packet as IPubackPacket).reasonCode ?? 0);
-        }),
+      puback: (messageId, reasonCode) => this.#sender.acknowledge(messageId, reasonCode),
       up: (link) => {
         this.#sender.up(link);
         apart(() => this.emit('online', { url: link.url, protocolVersion: link.protocolVersion }));
@@ -125,7 +123,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       const entry = await this.#spool.append(complete, options.signal);
       if (!entry) throw this.#dropError(complete, 'full');
     } catch (error) {
-      this.#waiters.delete(complete);
+      this.#settle(complete, error);
       throw error;
     }
     this.#counts.published += 1;
@@ -206,19 +204,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   /** Made before the message enters the spool, which may drop it again before we get to wait. */
   #acknowledgement(message: Message, signal?: AbortSignal): Promise<void> {
     const acknowledged = new Promise<void>((resolve, reject) => {
-      const abort = () => this.#settle(message, signal?.reason);
-      signal?.addEventListener('abort', abort, { once: true });
-      const leave = () => signal?.removeEventListener('abort', abort);
-      this.#waiters.set(message, {
-        resolve: () => {
-          leave();
-          resolve();
-        },
-        reject: (error) => {
-          leave();
-          reject(error);
-        },
-      });
+      const leave = signal && onAbort(signal, () => this.#settle(message, signal.reason));
+      this.#waiters.set(message, { resolve, reject, ...(leave && { leave }) });
     });
     acknowledged.catch(() => {});
     return acknowledged;
@@ -227,6 +214,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   #settle(message: Message, error?: unknown): void {
     const waiter = this.#waiters.get(message);
     this.#waiters.delete(message);
+    waiter?.leave?.();
     if (error) waiter?.reject(error);
     else waiter?.resolve();
   }
@@ -285,8 +273,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   #settleAll(error: RelayError): void {
-    for (const waiter of this.#waiters.values()) waiter.reject(error);
-    this.#waiters.clear();
+    for (const message of [...this.#waiters.keys()]) this.#settle(message, error);
     this.#wakeIdle();
   }
 

@@ -1,3 +1,4 @@
+import { onAbort } from '../abort-listeners';
 import { RelayError } from '../errors';
 import type { FullPolicy } from './spool';
 
@@ -172,16 +173,15 @@ export class SpoolRoom {
   #wait(turn: number, bytes: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const leave = () => signal?.removeEventListener('abort', abort);
       const waiting: Waiting = {
         turn,
         bytes,
         admit: () => {
-          leave();
+          leave?.();
           resolve();
         },
         refuse: (error) => {
-          leave();
+          leave?.();
           reject(error);
         },
       };
@@ -190,7 +190,7 @@ export class SpoolRoom {
         reject(signal?.reason);
         this.#admit();
       };
-      signal?.addEventListener('abort', abort, { once: true });
+      const leave = signal && onAbort(signal, abort);
       const behind = this.#waiting.findLastIndex((other) => other.turn < turn) + 1;
       this.#waiting.splice(behind, 0, waiting);
       this.#lookingAgain ??= setInterval(() => this.#user.lookAgain?.(), LOOK_AGAIN_MS);
