@@ -50,7 +50,12 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   readonly #waiters = new Map<Message, Waiter>();
   readonly #idle = new Set<() => void>();
   readonly #counts = { published: 0, acknowledged: 0, dropped: 0, refused: 0, bytes: 0 };
+  readonly #isLeft = () => {
+    if (this.#spool.messages === 0) this.#wakeIdle();
+  };
+  readonly #cannotLeave = (error: RelayError) => this.#fail(error);
   #opening: Promise<void> | undefined;
+  #isOpen = false;
   #closing: Promise<void> | undefined;
   #failure: RelayError | undefined;
 
@@ -99,7 +104,10 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   open(): Promise<void> {
     if (this.#closing) return Promise.reject(this.#closedError());
     this.#opening ??= this.#spool.open().then(
-      () => this.#connection.open(),
+      () => {
+        this.#isOpen = true;
+        this.#connection.open();
+      },
       (error) => {
         this.#opening = undefined;
         throw error;
@@ -115,7 +123,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
    */
   async publish(message: OutgoingMessage, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const complete = this.#complete(message);
-    await this.open();
+    if (!this.#isOpen) await this.open();
     this.#assertUsable();
     this.#sender.assertFits(complete);
     const acknowledged = this.#spool.durable ? undefined : this.#acknowledgement(complete, options.signal);
@@ -132,12 +140,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   /** The stage's way in: `publish()`; but what the spool drops is counted and told, and ends no pipeline. */
-  async write(message: OutgoingMessage, { signal }: StageContext): Promise<void> {
-    try {
-      await this.publish(message, { signal });
-    } catch (error) {
-      if (!(error instanceof RelayError && error.code === 'MESSAGE_DROPPED')) throw error;
-    }
+  write(message: OutgoingMessage, { signal }: StageContext): Promise<void> {
+    return this.publish(message, { signal }).catch(exceptDropped);
   }
 
   /** Resolves when everything in the spool has been acknowledged by the broker. */
@@ -192,13 +196,21 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     }
     const properties: Properties = message.properties ?? {};
     assertTexts(message, properties, this.name);
-    return {
-      ...message,
+    const { retain, contentType, expirySeconds, responseTopic, correlationData, payloadIsText } = message;
+    const complete: { -readonly [Name in keyof Message]: Message[Name] } = {
       id: message.id ?? propertyOf({ properties }, 'id') ?? randomUUID(),
       topic,
-      properties,
       payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
+      properties,
     };
+    // One by one: spreading objects of many shapes costs as much as encoding the packet.
+    if (retain !== undefined) complete.retain = retain;
+    if (contentType !== undefined) complete.contentType = contentType;
+    if (expirySeconds !== undefined) complete.expirySeconds = expirySeconds;
+    if (responseTopic !== undefined) complete.responseTopic = responseTopic;
+    if (correlationData !== undefined) complete.correlationData = correlationData;
+    if (payloadIsText !== undefined) complete.payloadIsText = payloadIsText;
+    return complete;
   }
 
   /** Made before the message enters the spool, which may drop it again before we get to wait. */
@@ -242,12 +254,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   #left(removal: Promise<void>): void {
-    removal.then(
-      () => {
-        if (this.#spool.messages === 0) this.#wakeIdle();
-      },
-      (error) => this.#fail(error),
-    );
+    removal.then(this.#isLeft, this.#cannotLeave);
   }
 
   #dropped({ message, position, reason }: SpoolDrop): void {
@@ -283,16 +290,27 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 }
 
+function exceptDropped(error: unknown): void {
+  if (!(error instanceof RelayError && error.code === 'MESSAGE_DROPPED')) throw error;
+}
+
 /** @throws {TypeError} for a text that brokers hang up on: the message would stand in the way of all others. */
 function assertTexts(
   { contentType, responseTopic }: OutgoingMessage,
   properties: Properties,
   stage: string,
 ): void {
-  const texts = [contentType ?? '', responseTopic ?? '', ...Object.entries(properties).flat(2)];
-  for (const text of texts) {
+  const assertText = (text: unknown) => {
     const problem = typeof text === 'string' ? problemWithText(text) : `must be a text, not ${typeof text}`;
     if (problem) throw new TypeError(`${stage}: a property, content type or response topic ${problem}.`);
+  };
+  if (contentType !== undefined) assertText(contentType);
+  if (responseTopic !== undefined) assertText(responseTopic);
+  for (const name of Object.keys(properties)) {
+    const value = properties[name];
+    assertText(name);
+    if (Array.isArray(value)) for (const one of value) assertText(one);
+    else assertText(value);
   }
 }
 

@@ -101,11 +101,15 @@ export class Sender {
     this.#ahead = this.#ahead.filter((entry) => entry.position !== position);
   }
 
-  /** Sends what fits into the window; called whenever that may have changed. */
-  async pump(): Promise<void> {
+  /** Sends what fits into the window, once all that happens now has happened; called whenever that may be more. */
+  pump(): void {
     this.#isAskedAgain = true;
     if (this.#isSending) return;
     this.#isSending = true;
+    queueMicrotask(() => this.#sendAll());
+  }
+
+  async #sendAll(): Promise<void> {
     try {
       while (this.#isAskedAgain) {
         this.#isAskedAgain = false;

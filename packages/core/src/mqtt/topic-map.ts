@@ -21,6 +21,7 @@ export class TopicMap {
   /** What to subscribe to. */
   readonly filters: readonly string[];
   readonly #routes: readonly Levels[];
+  #last: { readonly from: string; readonly to: string | undefined } | undefined;
 
   constructor(routes: readonly TopicRoute[], where: string) {
     if (!Array.isArray(routes) || routes.length === 0) {
@@ -36,6 +37,12 @@ export class TopicMap {
 
   /** The topic on the other side, or undefined where no route fits. */
   map(topic: string): string | undefined {
+    // Most messages come on the topic of the one before.
+    if (topic !== this.#last?.from) this.#last = { from: topic, to: this.#find(topic) };
+    return this.#last.to;
+  }
+
+  #find(topic: string): string | undefined {
     const levels = topic.split('/');
     for (const { from, to } of this.#routes) {
       const matched = match(from, levels);

@@ -215,7 +215,8 @@ export class LmdbSpool implements Spool {
     this.#position = setAside.last;
     for (const { key: position, value } of index.getRange()) {
       const { bytes, storedAt, expirySeconds } = decodeIndexed(value);
-      this.#ledger.load({ position, bytes, storedAt, ...this.#ledger.expiry(storedAt, expirySeconds) });
+      const expiresAt = this.#ledger.expiry(storedAt, expirySeconds);
+      this.#ledger.load({ position, bytes, storedAt, ...(expiresAt && { expiresAt }) });
       this.#position = Math.max(this.#position, position);
     }
   }
@@ -231,7 +232,8 @@ export class LmdbSpool implements Spool {
       index.put(position, indexed);
       messages.put(position, record);
     });
-    const kept = { position, bytes, storedAt, ...this.#ledger.expiry(storedAt, message.expirySeconds) };
+    const expiresAt = this.#ledger.expiry(storedAt, message.expirySeconds);
+    const kept = { position, bytes, storedAt, ...(expiresAt && { expiresAt }) };
     this.#ledger.place(kept);
     return { ...kept, message };
   }

@@ -42,13 +42,14 @@ export class MemorySpool implements Spool {
     const storedAt = spoolClock();
     const bytes = messageBytes(message);
     const { room } = this.#ledger;
-    if (!(await room.take(room.turn(), bytes, signal))) {
+    const taken = room.take(room.turn(), bytes, signal);
+    if (!(taken === true || (await taken))) {
       this.#ledger.refuse(message);
       return undefined;
     }
     this.#position += 1;
-    const expiry = this.#ledger.expiry(storedAt, message.expirySeconds);
-    const entry = { position: this.#position, message, bytes, storedAt, ...expiry };
+    const expiresAt = this.#ledger.expiry(storedAt, message.expirySeconds);
+    const entry = { position: this.#position, message, bytes, storedAt, ...(expiresAt && { expiresAt }) };
     this.#ledger.place(entry);
     return entry;
   }

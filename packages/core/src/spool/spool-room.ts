@@ -94,11 +94,11 @@ export class SpoolRoom {
   }
 
   /**
-   * Takes room for a message; resolves with false where the policy drops it. Who has an earlier turn gets
-   * in earlier.
+   * Takes room for a message; false where the policy drops it, a promise where it has to wait. Who has an
+   * earlier turn gets in earlier.
    * @throws {RelayError} `MESSAGE_TOO_LARGE` where it could never fit, `CLOSED`; the signal's reason.
    */
-  async take(turn: number, bytes: number, signal?: AbortSignal): Promise<boolean> {
+  take(turn: number, bytes: number, signal?: AbortSignal): boolean | Promise<boolean> {
     const { maximumBytes, whenFull } = this.#bounds;
     if (this.#isClosed) throw closedError();
     if (bytes > maximumBytes) {
@@ -115,8 +115,7 @@ export class SpoolRoom {
       }
     }
     if (whenFull === 'drop-newest' || (whenFull === 'drop-oldest' && !this.#canMakeWay(bytes))) return false;
-    await this.#wait(turn, bytes, signal);
-    return true;
+    return this.#wait(turn, bytes, signal);
   }
 
   /** Counts a message that is in already, whatever the bounds say. */
@@ -170,7 +169,7 @@ export class SpoolRoom {
     if (this.#waiting.length === 0) this.#stopLooking();
   }
 
-  #wait(turn: number, bytes: number, signal?: AbortSignal): Promise<void> {
+  async #wait(turn: number, bytes: number, signal?: AbortSignal): Promise<boolean> {
     signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
@@ -178,7 +177,7 @@ export class SpoolRoom {
         bytes,
         admit: () => {
           leave?.();
-          resolve();
+          resolve(true);
         },
         refuse: (error) => {
           leave?.();
