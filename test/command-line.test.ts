@@ -139,7 +139,8 @@ describeWith('mosquitto', 'the apps when they are told to stop', () => {
       () => app.log.includes('finishing'),
       () => app.log,
     );
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    // Long enough for the three faces to be found, and less than the grace that it has.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
     app.child.kill('SIGTERM');
     expect(await app.ended, app.log).toBe(1);
     expect(app.log).toMatch(/a second time/);

@@ -19,6 +19,8 @@ const { values, positionals } = parseArgs({
     bytes: { type: 'string', default: '20000' },
     /** `max_inflight_messages` of both brokers; stock is 20. */
     window: { type: 'string', default: '2000' },
+    /** Only those whose names contain this. */
+    forwarder: { type: 'string', default: '' },
     /** A folder for CPU profiles of our processes. */
     profile: { type: 'string' },
   },
@@ -57,12 +59,14 @@ else await compare();
 async function compare(): Promise<void> {
   const outcomes: Record<string, Outcome> = {};
   for (const [name, forwarder] of Object.entries(forwarders)) {
+    if (!name.includes(values.forwarder)) continue;
     outcomes[name] = await measure(name, forwarder);
     console.log(
       JSON.stringify({ benchmark: 'relay', forwarder: name, messages, bytes, window, ...outcomes[name] }),
     );
   }
-  const peer = outcomes['mosquitto bridge']!.messagesPerSecond;
+  const peer = outcomes['mosquitto bridge']?.messagesPerSecond;
+  if (peer === undefined) return;
   for (const [name, { messagesPerSecond }] of Object.entries(outcomes)) {
     const ratio = Math.round((messagesPerSecond / peer) * 100) / 100;
     if (name !== 'mosquitto bridge')

@@ -81,18 +81,22 @@ export class Channel<T> implements AsyncIterableIterator<T, undefined> {
     return new Promise((resolve, reject) => this.#pushers.push({ item, resolve, reject }));
   }
 
+  /** The next item where one waits: a loop that takes it so gives up its turn only when there is none. */
+  poll(): T | undefined {
+    if (this.#items.size === 0) return undefined;
+    const value = this.#items.shift() as T;
+    const pusher = this.#pushers.shift();
+    if (pusher) {
+      this.#items.push(pusher.item);
+      pusher.resolve(true);
+    }
+    return value;
+  }
+
   /** The next item, or the end. Rejects with the reason of `abort()`. */
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#aborted) return Promise.reject(this.#aborted.reason);
-    if (this.#items.size > 0) {
-      const value = this.#items.shift() as T;
-      const pusher = this.#pushers.shift();
-      if (pusher) {
-        this.#items.push(pusher.item);
-        pusher.resolve(true);
-      }
-      return Promise.resolve({ done: false, value });
-    }
+    if (this.#items.size > 0) return Promise.resolve({ done: false, value: this.poll() as T });
     if (this.#ended) return Promise.resolve({ done: true, value: undefined });
     return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }));
   }

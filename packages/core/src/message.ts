@@ -17,6 +17,8 @@ export interface Message {
   readonly retain?: boolean;
   /** Seconds after which it is of no use to anybody (MQTT 5 message expiry, section 3.3.2.3.3). */
   readonly expirySeconds?: number;
+  /** 0: sent once if we are connected, and dropped (and counted) if not; no spool, no receipt. @default 1 */
+  readonly qos?: 0 | 1;
   /** Of what waits in a spool, a higher one goes first; a whole number that does not travel. @default 0 */
   readonly priority?: number;
   /** MQTT 5 response topic (section 3.3.2.3.5), carried through. */

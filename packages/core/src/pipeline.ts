@@ -172,50 +172,87 @@ class Run {
     from: Channel<Entry>,
     to: Channel<Entry>,
   ): Promise<void> {
+    if ((stage.concurrency ?? 1) === 1) await this.#oneByOne(stage, from, to);
+    else await this.#severalAtOnce(stage, from, to);
+    if (stage.end) {
+      const outputs = this.#call(stage, () => stage.end!());
+      await this.#blame(stage, emit(await outputs, new Ticket(), to));
+    }
+    to.end();
+  }
+
+  async #severalAtOnce(
+    stage: Transform<unknown, unknown>,
+    from: Channel<Entry>,
+    to: Channel<Entry>,
+  ): Promise<void> {
     const slots = new Slots(stage.concurrency ?? 1);
-    const eager = slots.count > 1;
-    const emit = async (outputs: Iterable<unknown> | AsyncIterable<unknown>, ticket: Ticket) => {
-      for await (const output of outputs) await to.push(entryFor(output, ticket));
-    };
     let turn: Promise<unknown> = Promise.resolve();
     for await (const entry of from) {
       await slots.take();
-      const outputs = this.#call(stage, () => {
-        const result = stage.transform(entry.item, new Context(this.#controller.signal, entry.ticket));
-        return eager ? collect(result) : result;
-      });
+      const outputs = this.#call(stage, () =>
+        collect(stage.transform(entry.item, new Context(this.#controller.signal, entry.ticket))),
+      );
       outputs.catch((error) => this.#stop(error));
       // In order, an entry's outputs leave after those of the entry before it.
       const before = stage.ordered === false ? undefined : turn;
       turn = this.#guard(async () => {
         await before;
-        await this.#blame(stage, emit(await outputs, entry.ticket));
+        await this.#blame(stage, emit(await outputs, entry.ticket, to));
         entry.ticket.release();
         slots.give();
       });
     }
     await slots.allFree();
-    if (stage.end) {
-      const outputs = this.#call(stage, () => stage.end!());
-      await this.#blame(stage, emit(await outputs, new Ticket()));
+  }
+
+  /** A stage that works on one item at a time: what it gives at once goes on without a detour. */
+  async #oneByOne(
+    stage: Transform<unknown, unknown>,
+    from: Channel<Entry>,
+    to: Channel<Entry>,
+  ): Promise<void> {
+    const { signal } = this.#controller;
+    for (let entry = await first(from); entry; entry = from.poll() ?? (await first(from))) {
+      try {
+        const outputs = stage.transform(entry.item, new Context(signal, entry.ticket));
+        await emit(isIterable(outputs) ? outputs : await outputs, entry.ticket, to);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw blame(error, nameOf(stage, 'stage'));
+      }
+      entry.ticket.release();
     }
-    to.end();
   }
 
   async #write(stage: Writer<unknown>, from: Channel<Entry>): Promise<void> {
     const slots = new Slots(stage.concurrency ?? 1);
-    for await (const entry of from) {
-      await slots.take();
-      this.#guard(async () => {
-        await this.#call(stage, () =>
-          stage.write(entry.item, new Context(this.#controller.signal, entry.ticket)),
-        );
-        entry.ticket.release();
-        slots.give();
-      });
+    for (let entry = await first(from); entry; entry = from.poll() ?? (await first(from))) {
+      if (!slots.takeNow()) await slots.take();
+      this.#writeOne(stage, entry, slots);
     }
     await slots.allFree();
     if (stage.end) await this.#call(stage, () => stage.end!());
+  }
+
+  /** Its failure stops the run. Without a function of its own that waits: thousands may be under way. */
+  #writeOne(stage: Writer<unknown>, { item, ticket }: Entry, slots: Slots): void {
+    const fail = (error: unknown) => this.#stop(blame(error, nameOf(stage, 'stage')));
+    const done = () => {
+      try {
+        ticket.release();
+        slots.give();
+      } catch (error) {
+        this.#stop(error);
+      }
+    };
+    try {
+      const written = stage.write(item, new Context(this.#controller.signal, ticket));
+      if (written instanceof Promise) written.then(done, fail);
+      else Promise.resolve(written).then(done, fail);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   #fanOut(tee: Tee<unknown>, from: Channel<Entry>): Promise<void>[] {
@@ -263,12 +300,17 @@ class Run {
 
 class Context implements StageContext {
   readonly signal: AbortSignal;
-  /** Bound, so that a stage may take it out of the context. */
-  readonly hold: () => () => void;
+  readonly #ticket: Ticket;
 
   constructor(signal: AbortSignal, ticket: Ticket) {
     this.signal = signal;
-    this.hold = () => {
+    this.#ticket = ticket;
+  }
+
+  /** Bound, so that a stage may take it out of the context; made when it is asked for, which is seldom. */
+  get hold(): () => () => void {
+    const ticket = this.#ticket;
+    return () => {
       let held = true;
       ticket.hold();
       return () => {
@@ -290,6 +332,12 @@ class Slots {
     this.#free = count;
   }
 
+  takeNow(): boolean {
+    if (this.#free === 0) return false;
+    this.#free -= 1;
+    return true;
+  }
+
   async take(): Promise<void> {
     while (this.#free === 0) await new Promise<void>((resolve) => (this.#waiting = resolve));
     this.#free -= 1;
@@ -305,6 +353,24 @@ class Slots {
   async allFree(): Promise<void> {
     while (this.#free < this.count) await new Promise<void>((resolve) => (this.#waiting = resolve));
   }
+}
+
+/** The next entry, or undefined at the end. */
+async function first(from: Channel<Entry>): Promise<Entry | undefined> {
+  return (await from.next()).value;
+}
+
+function isIterable(outputs: object): outputs is Iterable<unknown> {
+  return Symbol.iterator in outputs;
+}
+
+async function emit(
+  outputs: Iterable<unknown> | AsyncIterable<unknown>,
+  ticket: Ticket,
+  to: Channel<Entry>,
+): Promise<void> {
+  if (!isIterable(outputs)) for await (const output of outputs) await to.push(entryFor(output, ticket));
+  else for (const output of outputs) await to.push(entryFor(output, ticket));
 }
 
 function entryFor(output: unknown, parent: Ticket): Entry {

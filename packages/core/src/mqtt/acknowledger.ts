@@ -1,11 +1,35 @@
 import type { Link } from './link';
+import type { IncomingPublish } from './publish-packet';
+
+/** Who receives messages, and hears what becomes of them. */
+export interface AcknowledgerUser {
+  /** Somebody is done with a message; `inTime` where the link that brought it is still there. */
+  acknowledged(inTime: boolean): void;
+  /** A message of so many bytes no longer counts as outstanding. */
+  released(bytes: number): void;
+}
 
 /** A message that the broker waits to hear of. */
-export interface Pending {
+export class Pending {
   readonly messageId: number;
-  acknowledged: boolean;
-  /** Called when it no longer counts as outstanding. */
-  release(): void;
+  readonly qos: 1 | 2;
+  readonly bytes: number;
+  isAcknowledged = false;
+  readonly #acknowledger: Acknowledger;
+
+  constructor(acknowledger: Acknowledger, { messageId, qos, payload }: IncomingPublish) {
+    this.#acknowledger = acknowledger;
+    this.messageId = messageId;
+    this.qos = qos === 2 ? 2 : 1;
+    this.bytes = payload.length;
+  }
+
+  /** Idempotent. */
+  acknowledge(): void {
+    if (this.isAcknowledged) return;
+    this.isAcknowledged = true;
+    this.#acknowledger.advance();
+  }
 }
 
 /**
@@ -14,32 +38,30 @@ export interface Pending {
  */
 export class Acknowledger {
   readonly #link: Link;
+  readonly #user: AcknowledgerUser;
   #pending: Pending[] = [];
   #head = 0;
   #isAbandoned = false;
 
-  constructor(link: Link) {
+  constructor(link: Link, user: AcknowledgerUser) {
     this.#link = link;
+    this.#user = user;
   }
 
-  /** Whether an acknowledgement still reaches the broker. */
-  get isAlive(): boolean {
-    return !this.#isAbandoned && this.#link.alive;
-  }
-
-  add(messageId: number, release: () => void): Pending {
-    const pending = { messageId, acknowledged: false, release };
+  add(packet: IncomingPublish): Pending {
+    const pending = new Pending(this, packet);
     this.#pending.push(pending);
     return pending;
   }
 
-  /** Marks a message as done and writes what has come to the head of the line. */
-  acknowledge(pending: Pending): void {
-    pending.acknowledged = true;
-    for (let head = this.#pending[this.#head]; head?.acknowledged; head = this.#pending[this.#head]) {
+  /** One more is acknowledged: writes what has come to the head of the line. */
+  advance(): void {
+    // An acknowledgement still reaches the broker.
+    this.#user.acknowledged(!this.#isAbandoned && this.#link.alive);
+    for (let head = this.#pending[this.#head]; head?.isAcknowledged; head = this.#pending[this.#head]) {
       this.#head += 1;
-      this.#link.send({ cmd: 'puback', messageId: head.messageId, reasonCode: 0 });
-      head.release();
+      this.#link.acknowledge(head.messageId, head.qos);
+      this.#user.released(head.bytes);
     }
     if (this.#head > 64 && this.#head * 2 > this.#pending.length) {
       this.#pending = this.#pending.slice(this.#head);
@@ -50,8 +72,9 @@ export class Acknowledger {
   /** The link is gone: nothing counts any more, because the broker delivers all of it again. */
   abandon(): void {
     this.#isAbandoned = true;
-    for (const pending of this.#pending.slice(this.#head)) pending.release();
+    const pending = this.#pending.slice(this.#head);
     this.#pending = [];
     this.#head = 0;
+    for (const { bytes } of pending) this.#user.released(bytes);
   }
 }

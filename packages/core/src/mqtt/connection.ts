@@ -4,17 +4,18 @@ import { messageOf, RelayError } from '../errors';
 import { type BrokerAddress, brokerAddresses } from './broker-address';
 import { type BrokerOptions, pemText } from './broker-options';
 import { allFailed, connectionError, speaksAnotherVersion } from './connection-errors';
-import { Link, type PacketCodec } from './link';
+import { Incoming, type IncomingUser } from './incoming';
+import { Link } from './link';
 import { mqttJsIdentifiers } from './packet-identifiers';
 
 /** Who uses a connection, and what it hears. */
-export interface ConnectionUser {
+export interface ConnectionUser extends Omit<IncomingUser, 'malformed'> {
   /** The stage to name in errors: `'publisher'`. */
   readonly stage: string;
   /** What the session is made with: `clean`, `clientId`, `properties`. */
   readonly session: Pick<IClientOptions, 'clean' | 'clientId' | 'properties'>;
-  /** Before the handshake, so that no packet is missed. */
-  attach?(client: MqttClient): void;
+  /** A connection begins; its packets may come before it is up. */
+  attach?(incoming: Incoming, client: MqttClient): void;
   /** The handshake is done. */
   up(link: Link): void;
   /** The link is gone; all that was in flight on it is open again. */
@@ -113,10 +114,7 @@ export class Connection {
     address: BrokerAddress,
     errors: readonly RelayError[],
   ): Promise<{ readonly error: RelayError; readonly wasUp: boolean }> {
-    const [{ default: mqtt }, { default: mqttPacket }] = await Promise.all([
-      import('mqtt'),
-      import('mqtt-packet'),
-    ]);
+    const { default: mqtt } = await import('mqtt');
     const { stage } = this.#user;
     const protocolVersion = this.#broker.protocolVersion ?? (this.#older.has(address) ? 4 : 5);
     const { signal } = this.#closing;
@@ -130,7 +128,6 @@ export class Connection {
     client.on('disconnect', (packet) => {
       reason ??= new Error(disconnection(packet.reasonCode ?? 0));
     });
-    this.#user.attach?.(client);
     const closed = new Promise<void>((resolve) => client.once('close', resolve));
     const connected = new Promise<IConnackPacket>((resolve) => client.once('connect', resolve));
     let impatience: NodeJS.Timeout | undefined;
@@ -139,6 +136,7 @@ export class Connection {
         client.stream?.destroy();
         return;
       }
+      this.#link?.flush();
       client.end();
       // MQTT.js waits for answers, and for the broker to hang up: one that is silent is not waited for.
       impatience = setTimeout(() => client.stream.destroy(), GOODBYE_MS);
@@ -148,6 +146,7 @@ export class Connection {
       client.connect();
       // MQTT.js passes on only errors with a code, which those of WebSocket have not.
       client.stream.on('error', hear);
+      this.#read(client, protocolVersion);
       if ('setNoDelay' in client.stream) {
         const socket = client.stream as unknown as TLSSocket;
         socket.setNoDelay(true);
@@ -160,8 +159,7 @@ export class Connection {
       const connack = await Promise.race([connected, closed]);
       if (connack) {
         if (errors.length > 0) this.#user.retrying({ error: allFailed(stage, errors), inMs: 0 });
-        const codec = mqttPacket as unknown as PacketCodec;
-        await this.#hold(new Link(client, connack, { url: address.url, protocolVersion, codec }), closed);
+        await this.#hold(new Link(client, connack, { url: address.url, protocolVersion }), closed);
         return { error: this.#lost(address, reason), wasUp: true };
       }
     } finally {
@@ -176,6 +174,25 @@ export class Connection {
     }
     this.#older.add(address);
     return this.#connect(address, errors);
+  }
+
+  #read(client: MqttClient, protocolVersion: 4 | 5): void {
+    const user = this.#user;
+    const incoming = new Incoming(client.stream, protocolVersion, {
+      ...(user.publish && { publish: (packet) => user.publish!(packet) }),
+      ...(user.puback && {
+        puback: (messageId, reasonCode) => {
+          // What is heard of the broker puts off the next ping, as with MQTT.js.
+          client.reschedulePing();
+          user.puback!(messageId, reasonCode);
+        },
+      }),
+      malformed: ({ message }) => {
+        client.emit('error', new Error(`it sent what is not MQTT: ${message}`));
+        client.stream.destroy();
+      },
+    });
+    user.attach?.(incoming, client);
   }
 
   async #hold(link: Link, closed: Promise<void>): Promise<void> {

@@ -3,7 +3,7 @@ import type { SpoolEntry } from '../spool/spool';
 import { spoolClock } from '../spool/spool-clock';
 import type { Link } from './link';
 import { LAST_OWN_IDENTIFIER } from './packet-identifiers';
-import { toPublishPacket } from './packets';
+import { publishSize } from './publish-packet';
 
 export interface InFlightWindowOptions {
   readonly windowMessages: number;
@@ -74,7 +74,7 @@ export class InFlightWindow {
     if (!link) return true;
     const messageId = this.#nextId();
     const message = this.#stamped(asOfNow(entry));
-    const isTaken = link.send(toPublishPacket(message, message.topic ?? '', messageId, link.protocolVersion));
+    const isTaken = link.publish(message, message.topic ?? '', messageId);
     if (this.#entries.size === 0) this.#watch();
     this.#entries.set(messageId, entry);
     this.#bytes += entry.bytes;
@@ -103,7 +103,7 @@ export class InFlightWindow {
   packetSize(message: Message): number {
     const link = this.#link;
     if (!link) return 0;
-    return link.sizeOf(toPublishPacket(this.#stamped(message), message.topic ?? '', 1, link.protocolVersion));
+    return publishSize(this.#stamped(message), message.topic ?? '', link.protocolVersion);
   }
 
   /** Resolves when nothing is in flight, or after so many milliseconds. */

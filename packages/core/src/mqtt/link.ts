@@ -1,5 +1,6 @@
 import type { MqttClient } from 'mqtt';
-import type { Packet } from 'mqtt-packet';
+import type { Message } from '../message';
+import { encodePublishHeader } from './publish-packet';
 
 /** What the broker allowed in its CONNACK (MQTT 5 section 3.2.2.3), with the protocol's own defaults. */
 export interface BrokerLimits {
@@ -16,19 +17,13 @@ export interface LinkDetails {
   /** The broker's address, without password. */
   readonly url: string;
   readonly protocolVersion: 4 | 5;
-  readonly codec: PacketCodec;
-}
-
-/** What we need of mqtt-packet. */
-export interface PacketCodec {
-  writeToStream(packet: Packet, stream: NodeJS.WritableStream, options: object): boolean;
-  generate(packet: Packet, options: object): Buffer;
 }
 
 /**
  * One live connection to a broker. PUBLISH and PUBACK are written here, straight to the stream, so that
  * the in-flight window, the order and the moment of each acknowledgement are ours; MQTT.js does the
- * handshake, the parsing and the keepalive.
+ * handshake, the subscriptions and the keepalive. What is sent in one turn of the event loop goes to the kernel in
+ * one call.
  */
 export class Link {
   readonly client: MqttClient;
@@ -38,7 +33,9 @@ export class Link {
   /** Whether the broker still knew our session. */
   readonly sessionPresent: boolean;
   readonly limits: BrokerLimits;
-  readonly #codec: PacketCodec;
+  #isGathering = false;
+  /** First byte and packet identifier of the acknowledgements of this turn. */
+  #acknowledgements: number[] = [];
 
   constructor(client: MqttClient, connack: { readonly sessionPresent: boolean }, details: LinkDetails) {
     this.client = client;
@@ -50,7 +47,6 @@ export class Link {
       receiveMaximum: properties?.receiveMaximum ?? 65_535,
       maximumPacketSize: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
     };
-    this.#codec = details.codec;
   }
 
   get alive(): boolean {
@@ -58,19 +54,36 @@ export class Link {
   }
 
   /**
-   * Writes a packet; false when enough waits to be written, then wait for `drained()`. What is sent in one
-   * turn goes to the kernel in one call, so it pays to let more gather than a stream's own 16 KiB.
+   * Writes the PUBLISH packet of a message with QoS 1; false when enough waits to be written, then wait for
+   * `drained()`. It pays to let more gather than a stream's own 16 KiB.
+   * @throws {Error} for a message that no packet can carry.
    */
-  send(packet: Packet): boolean {
+  publish(message: Message, topic: string, messageId: number): boolean {
+    const header = encodePublishHeader(message, topic, messageId, this.protocolVersion);
     if (!this.alive) return true;
+    this.#gather();
     const { stream } = this.client;
-    const isTaken = this.#codec.writeToStream(packet, stream, { protocolVersion: this.protocolVersion });
-    return isTaken || stream.writableLength < GATHERED_BYTES;
+    stream.write(header);
+    return stream.write(message.payload) || stream.writableLength < GATHERED_BYTES;
   }
 
-  /** The size of a packet on the wire, in bytes. */
-  sizeOf(packet: Packet): number {
-    return this.#codec.generate(packet, { protocolVersion: this.protocolVersion }).byteLength;
+  /** Writes the PUBACK of a message with QoS 1, or the PUBREC of one with QoS 2 (MQTT.js does the rest of that). */
+  acknowledge(messageId: number, qos: 1 | 2): void {
+    if (!this.alive) return;
+    this.#gather();
+    this.#acknowledgements.push(qos === 1 ? 0x40 : 0x50, messageId);
+  }
+
+  /** Hands over to the kernel what has gathered in this turn. */
+  flush(): void {
+    if (!this.#isGathering) return;
+    this.#isGathering = false;
+    const { stream } = this.client;
+    const acknowledgements = this.#acknowledgements;
+    this.#acknowledgements = [];
+    if (!this.alive) return;
+    if (acknowledgements.length > 0) stream.write(acknowledgementPackets(acknowledgements));
+    stream.uncork();
   }
 
   /** Resolves when the stream takes more, or is gone. */
@@ -98,4 +111,23 @@ export class Link {
     this.client.emit('error', new Error(why));
     this.client.stream.destroy();
   }
+
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    this.client.stream.cork();
+    setImmediate(() => this.flush());
+  }
+}
+
+/** Four bytes each: success needs no reason code (MQTT 5 section 3.4.2.1). */
+function acknowledgementPackets(acknowledgements: readonly number[]): Buffer {
+  const packets = Buffer.allocUnsafe(acknowledgements.length * 2);
+  for (let index = 0; index < acknowledgements.length; index += 2) {
+    const position = index * 2;
+    packets[position] = acknowledgements[index]!;
+    packets[position + 1] = 2;
+    packets.writeUInt16BE(acknowledgements[index + 1]!, position + 2);
+  }
+  return packets;
 }

@@ -72,10 +72,6 @@ export interface ReceiptOptions {
 /** A message to publish: a payload, and what goes with it. */
 export interface OutgoingMessage extends Omit<Partial<Message>, 'payload'> {
   readonly payload: Uint8Array | string;
-  /**
-   * 0: sent once if we are connected, and dropped (and counted) if not; no spool, no receipt. @default 1
-   */
-  readonly qos?: 0 | 1 | undefined;
 }
 
 export interface PublisherEvents {

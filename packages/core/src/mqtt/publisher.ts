@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
-import type { IPubackPacket } from 'mqtt-packet';
+import { onAbort } from '../abort-listeners';
 import { apart } from '../apart';
 import { RelayError } from '../errors';
 import { type Message, type Properties, propertyOf } from '../message';
@@ -33,6 +33,8 @@ const WHY_DROPPED: Readonly<Record<DropReason, string>> = {
 interface Waiter {
   resolve(): void;
   reject(error: unknown): void;
+  /** Listens no more to the caller's signal. */
+  leave?(): void;
 }
 
 /**
@@ -60,7 +62,12 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   readonly #waiters = new Map<Message, Waiter>();
   readonly #idle = new Set<() => void>();
   readonly #counts = { published: 0, acknowledged: 0, stored: 0, dropped: 0, refused: 0, bytes: 0 };
+  readonly #isLeft = () => {
+    if (this.#spool.messages === 0) this.#wakeIdle();
+  };
+  readonly #cannotLeave = (error: RelayError) => this.#fail(error);
   #opening: Promise<void> | undefined;
+  #isOpen = false;
   #closing: Promise<void> | undefined;
   #failure: RelayError | undefined;
 
@@ -95,13 +102,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       session: receipts?.isNamed
         ? { clean: false, clientId, properties: { sessionExpiryInterval: RECEIPTS_KEPT_SECONDS } }
         : { clean: true, clientId },
-      attach: (client) => {
-        this.#receipts?.attach(client);
-        client.on('packetreceive', ({ cmd, messageId, ...packet }) => {
-          if (cmd === 'puback')
-            this.#sender.acknowledge(messageId ?? 0, (packet as IPubackPacket).reasonCode ?? 0);
-        });
-      },
+      attach: (_incoming, client) => this.#receipts?.attach(client),
+      puback: (messageId, reasonCode) => this.#sender.acknowledge(messageId, reasonCode),
       up: (link) => {
         this.#receipts?.up(link);
         this.#sender.up(link);
@@ -133,7 +135,10 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   open(): Promise<void> {
     if (this.#closing) return Promise.reject(this.#closedError());
     this.#opening ??= this.#spool.open().then(
-      () => this.#connection.open(),
+      () => {
+        this.#isOpen = true;
+        this.#connection.open();
+      },
       (error) => {
         this.#opening = undefined;
         throw error;
@@ -149,7 +154,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
    */
   async publish(message: OutgoingMessage, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const complete = this.#complete(message);
-    await this.open();
+    if (!this.#isOpen) await this.open();
     this.#assertUsable();
     this.#sender.assertFits(complete);
     if (message.qos === 0) return this.#publishOnce(complete);
@@ -158,7 +163,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       const entry = await this.#spool.append(complete, options.signal);
       if (!entry) throw this.#dropError(complete, 'full');
     } catch (error) {
-      this.#waiters.delete(complete);
+      this.#settle(complete, error);
       throw error;
     }
     this.#counts.published += 1;
@@ -167,12 +172,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   /** The stage's way in: `publish()`; but what the spool drops is counted and told, and ends no pipeline. */
-  async write(message: OutgoingMessage, { signal }: StageContext): Promise<void> {
-    try {
-      await this.publish(message, { signal });
-    } catch (error) {
-      if (!(error instanceof RelayError && error.code === 'MESSAGE_DROPPED')) throw error;
-    }
+  write(message: OutgoingMessage, { signal }: StageContext): Promise<void> {
+    return this.publish(message, { signal }).catch(exceptDropped);
   }
 
   /** Resolves when the spool is empty: everything is acknowledged by the broker, or with receipts stored. */
@@ -228,15 +229,24 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     }
     const properties: Properties = message.properties ?? {};
     assertTexts(message, properties, this.name);
-    const { qos = 1, ...parts } = message;
+    const { qos = 1, retain, contentType, expirySeconds, priority } = message;
+    const { responseTopic, correlationData, payloadIsText } = message;
     if (qos !== 0 && qos !== 1) throw new TypeError(`${this.name}: qos must be 0 or 1, not ${qos}.`);
-    return {
-      ...parts,
+    const complete: { -readonly [Name in keyof Message]: Message[Name] } = {
       id: message.id ?? propertyOf({ properties }, 'id') ?? randomUUID(),
       topic,
-      properties,
       payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
+      properties,
     };
+    // One by one: spreading objects of many shapes costs as much as encoding the packet.
+    if (retain !== undefined) complete.retain = retain;
+    if (contentType !== undefined) complete.contentType = contentType;
+    if (expirySeconds !== undefined) complete.expirySeconds = expirySeconds;
+    if (priority !== undefined) complete.priority = priority;
+    if (responseTopic !== undefined) complete.responseTopic = responseTopic;
+    if (correlationData !== undefined) complete.correlationData = correlationData;
+    if (payloadIsText !== undefined) complete.payloadIsText = payloadIsText;
+    return complete;
   }
 
   /** QoS 0: now or never. */
@@ -256,19 +266,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   /** Made before the message enters the spool, which may drop it again before we get to wait. */
   #acknowledgement(message: Message, signal?: AbortSignal): Promise<void> {
     const acknowledged = new Promise<void>((resolve, reject) => {
-      const abort = () => this.#settle(message, signal?.reason);
-      signal?.addEventListener('abort', abort, { once: true });
-      const leave = () => signal?.removeEventListener('abort', abort);
-      this.#waiters.set(message, {
-        resolve: () => {
-          leave();
-          resolve();
-        },
-        reject: (error) => {
-          leave();
-          reject(error);
-        },
-      });
+      const leave = signal && onAbort(signal, () => this.#settle(message, signal.reason));
+      this.#waiters.set(message, { resolve, reject, ...(leave && { leave }) });
     });
     acknowledged.catch(() => {});
     return acknowledged;
@@ -277,6 +276,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   #settle(message: Message, error?: unknown): void {
     const waiter = this.#waiters.get(message);
     this.#waiters.delete(message);
+    waiter?.leave?.();
     if (error) waiter?.reject(error);
     else waiter?.resolve();
   }
@@ -318,12 +318,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   #left(removal: Promise<void>): void {
-    removal.then(
-      () => {
-        if (this.#spool.messages === 0) this.#wakeIdle();
-      },
-      (error) => this.#fail(error),
-    );
+    removal.then(this.#isLeft, this.#cannotLeave);
   }
 
   #dropped({ message, position, reason }: Omit<SpoolDrop, 'reason'> & { reason: DropReason }): void {
@@ -347,8 +342,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   #settleAll(error: RelayError): void {
-    for (const waiter of this.#waiters.values()) waiter.reject(error);
-    this.#waiters.clear();
+    for (const message of [...this.#waiters.keys()]) this.#settle(message, error);
     this.#wakeIdle();
   }
 
@@ -358,16 +352,27 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 }
 
+function exceptDropped(error: unknown): void {
+  if (!(error instanceof RelayError && error.code === 'MESSAGE_DROPPED')) throw error;
+}
+
 /** @throws {TypeError} for a text that brokers hang up on: the message would stand in the way of all others. */
 function assertTexts(
   { contentType, responseTopic }: OutgoingMessage,
   properties: Properties,
   stage: string,
 ): void {
-  const texts = [contentType ?? '', responseTopic ?? '', ...Object.entries(properties).flat(2)];
-  for (const text of texts) {
+  const assertText = (text: unknown) => {
     const problem = typeof text === 'string' ? problemWithText(text) : `must be a text, not ${typeof text}`;
     if (problem) throw new TypeError(`${stage}: a property, content type or response topic ${problem}.`);
+  };
+  if (contentType !== undefined) assertText(contentType);
+  if (responseTopic !== undefined) assertText(responseTopic);
+  for (const name of Object.keys(properties)) {
+    const value = properties[name];
+    assertText(name);
+    if (Array.isArray(value)) for (const one of value) assertText(one);
+    else assertText(value);
   }
 }
 

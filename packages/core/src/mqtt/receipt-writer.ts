@@ -105,16 +105,9 @@ export class ReceiptWriter {
       const batch = this.#waiting.shift()!;
       const messageId = this.#nextId();
       this.#inFlight.set(messageId, batch);
-      link.send({
-        cmd: 'publish',
-        qos: 1,
-        dup: false,
-        retain: false,
-        topic: batch.topic,
-        messageId,
-        payload: encodeReceipts(batch.receipts),
-        ...(link.protocolVersion === 5 && { properties: { contentType: 'application/json' } }),
-      });
+      const payload = encodeReceipts(batch.receipts);
+      const message = { id: '', payload, contentType: 'application/json', properties: {} };
+      link.publish(message, batch.topic, messageId);
     }
   }
 

@@ -1,11 +1,12 @@
 import type { MqttClient } from 'mqtt';
-import type { IPublishPacket } from 'mqtt-packet';
 import { Channel } from '../channel';
 import { RelayError } from '../errors';
 import { Acknowledger } from './acknowledger';
 import type { BrokerOptions } from './broker-options';
 import { Connection } from './connection';
+import type { Incoming } from './incoming';
 import type { Link } from './link';
+import type { IncomingPublish } from './publish-packet';
 import { ReceiptWriter } from './receipt-writer';
 import { ReceivedMessage } from './received-message';
 
@@ -39,36 +40,29 @@ export interface ReceptionOptions {
 interface Arrival {
   readonly message: ReceivedMessage;
   readonly acknowledger: Acknowledger;
-  /** Of a message without acknowledgement (QoS 0), which counts until it is handed out. */
-  readonly release: (() => void) | undefined;
+  /** Whether it needs no acknowledgement (QoS 0) and counts only until it is handed out. */
+  readonly needsNone: boolean;
 }
-
-type Done = (error?: Error) => void;
-
-/**
- * Answering MQTT.js's `handleMessage` with an error makes it go on without a PUBACK; we write that
- * later ourselves. A contract test holds MQTT.js to it.
- */
-const DEFERRED = new Error('acknowledged later');
 
 /** One iteration of a Subscriber: its connection, what has arrived, and what is still unacknowledged. */
 export class Reception {
   readonly #options: ReceptionOptions;
   readonly #connection: Connection;
   readonly #keepaliveMs: number;
-  /** Bounded by the window, which holds the parser back. */
+  /** Bounded by the window, beyond which nothing is read. */
   readonly #arrivals = new Channel<Arrival>({ highWaterMark: 65_536 });
   readonly #settled = new Set<() => void>();
   readonly #receipts: ReceiptWriter | undefined;
   #acknowledger: Acknowledger | undefined;
   #client: MqttClient | undefined;
+  #incoming: Incoming | undefined;
   #subscribed = false;
   #online = false;
   #isStopping = false;
   #outstanding = 0;
   #outstandingBytes = 0;
-  /** The packet that found no room: MQTT.js reads no further until it is answered. */
-  #held: { readonly packet: IPublishPacket; readonly done: Done } | undefined;
+  /** The packet that found no room: nothing more is read until it has. */
+  #held: IncomingPublish | undefined;
   #pinger: NodeJS.Timeout | undefined;
 
   constructor(broker: BrokerOptions, options: ReceptionOptions) {
@@ -83,7 +77,12 @@ export class Reception {
         clientId,
         properties: { receiveMaximum: windowMessages, sessionExpiryInterval: sessionExpirySeconds },
       },
-      attach: (client) => this.#attach(client),
+      attach: (incoming, client) => {
+        this.#incoming = incoming;
+        this.#client = client;
+      },
+      publish: (packet) => this.#receive(packet),
+      puback: (messageId) => this.#receipts?.acknowledged(messageId),
       up: (link) => this.#up(link),
       down: () => this.#down(),
       retrying: ({ error, inMs }) => options.offline(error, inMs),
@@ -103,8 +102,9 @@ export class Reception {
     if (!this.#isStopping) this.#connection.open();
     const result = await this.#arrivals.next();
     if (result.done) return result;
-    result.value.release?.();
-    return { done: false, value: result.value.message };
+    const { message, needsNone } = result.value;
+    if (needsNone) this.#released(message.payload.byteLength);
+    return { done: false, value: message };
   }
 
   /** Disconnects now; what is not acknowledged stays with the broker. */
@@ -124,17 +124,13 @@ export class Reception {
     await this.#connection.close();
   }
 
-  #attach(client: MqttClient): void {
-    this.#client = client;
-    client.handleMessage = (packet, done) => this.#receive(packet, done as Done);
-    if (!this.#receipts) return;
-    client.on('packetreceive', ({ cmd, messageId }) => {
-      if (cmd === 'puback') this.#receipts?.acknowledged(messageId ?? 0);
-    });
-  }
-
   #up(link: Link): void {
-    this.#acknowledger = new Acknowledger(link);
+    this.#acknowledger = new Acknowledger(link, {
+      acknowledged: (inTime) => {
+        this.#options.counts[inTime ? 'acknowledged' : 'acknowledgedTooLate'] += 1;
+      },
+      released: (bytes) => this.#released(bytes),
+    });
     this.#receipts?.up(link);
     this.#subscribe(link);
     this.#resume();
@@ -148,9 +144,7 @@ export class Reception {
     this.#held = undefined;
     clearInterval(this.#pinger);
     // The broker delivers them again on the next link; handed out now, they would only come twice.
-    this.#arrivals.discard(
-      (arrival) => arrival.acknowledger === acknowledger && arrival.release === undefined,
-    );
+    this.#arrivals.discard((arrival) => arrival.acknowledger === acknowledger && !arrival.needsNone);
     acknowledger?.abandon();
   }
 
@@ -191,45 +185,34 @@ export class Reception {
     void this.#connection.close();
   }
 
-  #receive(packet: IPublishPacket, done: Done): void {
-    if (!this.#isStopping && !(this.#acknowledger && this.#hasRoom())) {
-      this.#held = { packet, done };
-      this.#keepAlive();
-      return;
+  /** False where there is no room for more. */
+  #receive(packet: IncomingPublish): boolean {
+    if (this.#isStopping) return true;
+    if (this.#acknowledger && this.#hasRoom()) {
+      this.#accept(this.#acknowledger, packet);
+      return true;
     }
-    if (this.#acknowledger && !this.#isStopping) this.#accept(this.#acknowledger, packet);
-    done(DEFERRED);
+    this.#held = packet;
+    this.#keepAlive();
+    return false;
   }
 
-  #accept(acknowledger: Acknowledger, packet: IPublishPacket): void {
+  #accept(acknowledger: Acknowledger, packet: IncomingPublish): void {
     const { counts } = this.#options;
-    const bytes = packet.payload.length;
     this.#outstanding += 1;
-    this.#outstandingBytes += bytes;
-    let isCounted = true;
-    const release = () => {
-      if (!isCounted) return;
-      isCounted = false;
-      this.#outstanding -= 1;
-      this.#outstandingBytes -= bytes;
-      if (this.#outstanding === 0) for (const settled of this.#settled) settled();
-      this.#resume();
-    };
-    const pending = packet.qos === 0 ? undefined : acknowledger.add(packet.messageId ?? 0, release);
-    let isAcknowledged = false;
-    const message = new ReceivedMessage(packet, () => {
-      if (isAcknowledged) return;
-      isAcknowledged = true;
-      this.#receipts?.add(message);
-      if (!pending) return;
-      if (acknowledger.isAlive) counts.acknowledged += 1;
-      else counts.acknowledgedTooLate += 1;
-      acknowledger.acknowledge(pending);
-    });
+    this.#outstandingBytes += packet.payload.length;
     counts.received += 1;
     if (packet.dup) counts.redelivered += 1;
-    const arrival = { message, acknowledger, release: pending ? undefined : release };
-    void this.#arrivals.push(arrival).catch(() => {});
+    const pending = packet.qos === 0 ? undefined : acknowledger.add(packet);
+    const message = new ReceivedMessage(packet, pending, this.#receipts);
+    void this.#arrivals.push({ message, acknowledger, needsNone: !pending }).catch(() => {});
+  }
+
+  #released(bytes: number): void {
+    this.#outstanding -= 1;
+    this.#outstandingBytes -= bytes;
+    if (this.#outstanding === 0) for (const settled of this.#settled) settled();
+    this.#resume();
   }
 
   #hasRoom(): boolean {
@@ -239,14 +222,14 @@ export class Reception {
 
   #resume(): void {
     if (!this.#held || !this.#acknowledger || !this.#hasRoom()) return;
-    const { packet, done } = this.#held;
+    const packet = this.#held;
     this.#held = undefined;
     clearInterval(this.#pinger);
     this.#accept(this.#acknowledger, packet);
-    done(DEFERRED);
+    this.#incoming?.resume();
   }
 
-  /** While we read nothing, MQTT.js cannot see the broker's answers to its pings: ping without waiting for them. */
+  /** While nothing is read, MQTT.js cannot see the broker's answers to its pings: ping without waiting for them. */
   #keepAlive(): void {
     clearInterval(this.#pinger);
     this.#pinger = setInterval(() => {
@@ -259,8 +242,8 @@ export class Reception {
   #refuseNew(): void {
     this.#isStopping = true;
     clearInterval(this.#pinger);
-    this.#held?.done(DEFERRED);
     this.#held = undefined;
+    this.#incoming?.resume();
   }
 
   async #settlement(timeoutMs: number): Promise<void> {

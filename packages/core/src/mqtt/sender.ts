@@ -5,7 +5,7 @@ import type { Spool, SpoolEntry } from '../spool/spool';
 import { spoolClock } from '../spool/spool-clock';
 import { InFlightWindow } from './in-flight-window';
 import type { Link } from './link';
-import { toPublishPacket } from './packets';
+import { NO_IDENTIFIER } from './publish-packet';
 import type { PublisherSettings } from './publisher-options';
 import { RateLimit } from './rate-limit';
 import type { ReceiptBook } from './receipt-book';
@@ -120,21 +120,19 @@ export class Sender {
   sendOnce(message: Message): boolean {
     const link = this.#link;
     if (!link?.alive || link.unsentBytes > UNSENT_BYTES) return false;
-    const { messageId: _, ...packet } = toPublishPacket(
-      message,
-      message.topic ?? '',
-      0,
-      link.protocolVersion,
-    );
-    link.send({ ...packet, qos: 0 });
+    link.publish(message, message.topic ?? '', NO_IDENTIFIER);
     return true;
   }
 
-  /** Sends what fits into the window; called whenever that may have changed. */
-  async pump(): Promise<void> {
+  /** Sends what fits into the window, once all that happens now has happened; called whenever that may be more. */
+  pump(): void {
     this.#isAskedAgain = true;
     if (this.#isSending) return;
     this.#isSending = true;
+    queueMicrotask(() => this.#sendAll());
+  }
+
+  async #sendAll(): Promise<void> {
     try {
       while (this.#isAskedAgain) {
         this.#isAskedAgain = false;

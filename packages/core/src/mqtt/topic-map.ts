@@ -28,6 +28,7 @@ export class TopicMap<Route extends TopicRoute = TopicRoute> {
   /** What to subscribe to. */
   readonly filters: readonly string[];
   readonly #routes: readonly Levels<Route>[];
+  #last: { readonly from: string; readonly mapped: Mapped<Route> | undefined } | undefined;
 
   constructor(routes: readonly Route[], where: string) {
     if (!Array.isArray(routes) || routes.length === 0) {
@@ -43,6 +44,12 @@ export class TopicMap<Route extends TopicRoute = TopicRoute> {
 
   /** The topic on the other side, or undefined where no route fits. */
   map(topic: string): Mapped<Route> | undefined {
+    // Most messages come on the topic of the one before.
+    if (topic !== this.#last?.from) this.#last = { from: topic, mapped: this.#find(topic) };
+    return this.#last.mapped;
+  }
+
+  #find(topic: string): Mapped<Route> | undefined {
     const levels = topic.split('/');
     for (const { from, to, route } of this.#routes) {
       const matched = match(from, levels);

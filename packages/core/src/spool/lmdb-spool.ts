@@ -226,8 +226,8 @@ export class LmdbSpool implements Spool {
     this.#position = setAside.last;
     for (const { key: position, value } of index.getRange()) {
       const { expirySeconds, ...kept } = decodeIndexed(value);
-      const { storedAt } = kept;
-      this.#ledger.load({ ...kept, position, ...this.#ledger.expiry(storedAt, expirySeconds) });
+      const expiresAt = this.#ledger.expiry(kept.storedAt, expirySeconds);
+      this.#ledger.load({ ...kept, position, ...(expiresAt && { expiresAt }) });
       this.#position = Math.max(this.#position, position);
     }
   }
@@ -245,7 +245,8 @@ export class LmdbSpool implements Spool {
       index.put(position, indexed);
       messages.put(position, record);
     });
-    const placed = { ...kept, position, ...this.#ledger.expiry(storedAt, expirySeconds) };
+    const expiresAt = this.#ledger.expiry(storedAt, expirySeconds);
+    const placed = { ...kept, position, ...(expiresAt && { expiresAt }) };
     this.#ledger.place(placed);
     return { ...placed, message };
   }

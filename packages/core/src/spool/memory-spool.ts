@@ -44,21 +44,16 @@ export class MemorySpool implements Spool {
     const storedAt = spoolClock();
     const bytes = messageBytes(message);
     const { room } = this.#ledger;
-    if (!(await room.take(room.turn(), bytes, signal))) {
+    const taken = room.take(room.turn(), bytes, signal);
+    if (!(taken === true || (await taken))) {
       this.#ledger.refuse(message);
       return undefined;
     }
     this.#position += 1;
-    const expiry = this.#ledger.expiry(storedAt, message.expirySeconds);
-    const entry = {
-      position: this.#position,
-      message,
-      bytes,
-      mark: markOf(message),
-      priority: message.priority ?? 0,
-      storedAt,
-      ...expiry,
-    };
+    const expiresAt = this.#ledger.expiry(storedAt, message.expirySeconds);
+    const { priority = 0 } = message;
+    const kept = { position: this.#position, message, bytes, mark: markOf(message), priority, storedAt };
+    const entry = expiresAt === undefined ? kept : { ...kept, expiresAt };
     this.#ledger.place(entry);
     return entry;
   }

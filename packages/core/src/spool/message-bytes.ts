@@ -4,8 +4,10 @@ import type { Message } from '../message';
 export function messageBytes(message: Message): number {
   let bytes = message.payload.byteLength + message.id.length + (message.topic?.length ?? 0);
   bytes += message.correlationData?.byteLength ?? 0;
-  for (const [name, value] of Object.entries(message.properties)) {
-    for (const one of typeof value === 'string' ? [value] : value) bytes += name.length + one.length;
+  for (const name of Object.keys(message.properties)) {
+    const value = message.properties[name]!;
+    if (typeof value === 'string') bytes += name.length + value.length;
+    else for (const one of value) bytes += name.length + one.length;
   }
   return bytes;
 }

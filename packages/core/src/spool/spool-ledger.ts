@@ -82,10 +82,10 @@ export class SpoolLedger<Item extends Indexed> {
     this.room.close();
   }
 
-  /** When a message expires that came at `storedAt`; both in milliseconds since 1970 (UTC). */
-  expiry(storedAt: number, expirySeconds = Number.POSITIVE_INFINITY): { readonly expiresAt?: number } {
+  /** When a message expires that came at `storedAt`, if it does; both in milliseconds since 1970 (UTC). */
+  expiry(storedAt: number, expirySeconds = Number.POSITIVE_INFINITY): number | undefined {
     const seconds = Math.min(expirySeconds, this.#maximumAgeSeconds);
-    return seconds === Number.POSITIVE_INFINITY ? {} : { expiresAt: storedAt + seconds * 1_000 };
+    return seconds === Number.POSITIVE_INFINITY ? undefined : storedAt + seconds * 1_000;
   }
 
   /** Takes in what is there already, whatever the bounds say. */
@@ -105,11 +105,10 @@ export class SpoolLedger<Item extends Indexed> {
     for (;;) {
       const found = this.#index.next(limit, bytes);
       const now = spoolClock();
-      const expired = found.filter((item) => isExpired(item, now));
-      for (const item of expired) this.#drop(item, 'expired');
-      if (expired.length < found.length || found.length === 0) {
-        return found.filter((item) => !expired.includes(item));
-      }
+      if (!found.some((item) => isExpired(item, now))) return found;
+      const alive = found.filter((item) => !isExpired(item, now));
+      for (const item of found) if (isExpired(item, now)) this.#drop(item, 'expired');
+      if (alive.length > 0) return alive;
     }
   }
 

@@ -1,3 +1,4 @@
+import { onAbort } from '../abort-listeners';
 import { RelayError } from '../errors';
 import type { FullPolicy } from './spool';
 
@@ -93,11 +94,11 @@ export class SpoolRoom {
   }
 
   /**
-   * Takes room for a message; resolves with false where the policy drops it. Who has an earlier turn gets
-   * in earlier.
+   * Takes room for a message; false where the policy drops it, a promise where it has to wait. Who has an
+   * earlier turn gets in earlier.
    * @throws {RelayError} `MESSAGE_TOO_LARGE` where it could never fit, `CLOSED`; the signal's reason.
    */
-  async take(turn: number, bytes: number, signal?: AbortSignal): Promise<boolean> {
+  take(turn: number, bytes: number, signal?: AbortSignal): boolean | Promise<boolean> {
     const { maximumBytes, whenFull } = this.#bounds;
     if (this.#isClosed) throw closedError();
     if (bytes > maximumBytes) {
@@ -114,8 +115,7 @@ export class SpoolRoom {
       }
     }
     if (whenFull === 'drop-newest' || (whenFull === 'drop-oldest' && !this.#canMakeWay(bytes))) return false;
-    await this.#wait(turn, bytes, signal);
-    return true;
+    return this.#wait(turn, bytes, signal);
   }
 
   /** Counts a message that is in already, whatever the bounds say. */
@@ -169,19 +169,18 @@ export class SpoolRoom {
     if (this.#waiting.length === 0) this.#stopLooking();
   }
 
-  #wait(turn: number, bytes: number, signal?: AbortSignal): Promise<void> {
+  async #wait(turn: number, bytes: number, signal?: AbortSignal): Promise<boolean> {
     signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const leave = () => signal?.removeEventListener('abort', abort);
       const waiting: Waiting = {
         turn,
         bytes,
         admit: () => {
-          leave();
-          resolve();
+          leave?.();
+          resolve(true);
         },
         refuse: (error) => {
-          leave();
+          leave?.();
           reject(error);
         },
       };
@@ -190,7 +189,7 @@ export class SpoolRoom {
         reject(signal?.reason);
         this.#admit();
       };
-      signal?.addEventListener('abort', abort, { once: true });
+      const leave = signal && onAbort(signal, abort);
       const behind = this.#waiting.findLastIndex((other) => other.turn < turn) + 1;
       this.#waiting.splice(behind, 0, waiting);
       this.#lookingAgain ??= setInterval(() => this.#user.lookAgain?.(), LOOK_AGAIN_MS);
