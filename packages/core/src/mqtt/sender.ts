@@ -97,6 +97,8 @@ export class Sender {
     this.#topics.clear();
     this.#ahead = [];
     this.#again = [];
+    // Nothing is on its way any more.
+    this.#spool.rewind();
   }
 
   /** Sends nothing more; resolves when nothing is in flight, or after so many milliseconds. */

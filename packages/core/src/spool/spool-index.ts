@@ -52,8 +52,18 @@ export class SpoolIndex<Item extends Indexed> {
     return this.#bytes;
   }
 
-  /** The item with the lowest position. */
-  get oldest(): Item | undefined {
+  /**
+   * What can best be spared: the oldest of the lowest priority that nobody has read, since what is read may be
+   * on its way; if all is read, the oldest.
+   */
+  get expendable(): Item | undefined {
+    for (const { places, next } of this.#unread.toReversed()) {
+      const from = this.#order === 'newest-first' ? 0 : next;
+      for (let at = from; at < places.length; at += 1) {
+        const { item } = places[at]!;
+        if (item) return item;
+      }
+    }
     return this.#places[this.#start]?.item;
   }
 

@@ -147,9 +147,9 @@ export class SpoolLedger<Item extends Indexed> {
   }
 
   #evict(): boolean {
-    const { oldest } = this.#index;
-    if (oldest) this.#drop(oldest, 'full');
-    return oldest !== undefined;
+    const { expendable } = this.#index;
+    if (expendable) this.#drop(expendable, 'full');
+    return expendable !== undefined;
   }
 
   #drop(item: Item, reason: SpoolDrop['reason']): void {

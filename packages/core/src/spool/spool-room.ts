@@ -20,7 +20,7 @@ interface Waiting {
 }
 
 export interface SpoolRoomUser {
-  /** Removes the oldest message and gives its room back; false where there is none in its place yet. */
+  /** Drops the message that can best be spared, and gives its room back; false where none is in its place yet. */
   evict(): boolean;
   /** Called every second for as long as somebody waits, to find room elsewhere. */
   lookAgain?(): void;

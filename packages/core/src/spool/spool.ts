@@ -1,6 +1,9 @@
 import type { Message } from '../message';
 
-/** What to do with a new message when the spool is full. */
+/**
+ * What to do with a new message when the spool is full: wait; drop the oldest message of the lowest priority
+ * that is not on its way yet; or drop the new one.
+ */
 export type FullPolicy = 'block' | 'drop-oldest' | 'drop-newest';
 
 /** What is read first: what has waited longest, or what has come last. */

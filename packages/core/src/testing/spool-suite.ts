@@ -271,6 +271,25 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
     }
 
     it(
+      'with drop-oldest drops first what has the lowest priority and is not on its way',
+      withSpool({ maximumMessages: 4, whenFull: 'drop-oldest' }, async (spool) => {
+        const drops: SpoolDrop[] = [];
+        spool.onDrop((drop) => drops.push(drop));
+        await spool.append(message('a'));
+        await spool.append({ ...message('b'), priority: 1 });
+        await spool.append(message('c'));
+        await spool.append(message('d'));
+        assert.deepEqual(idsOf(await spool.read(2)), ['b', 'a']);
+        for (const id of ['e', 'f']) await spool.append(message(id));
+        assert.deepEqual(idsOf(drops), ['c', 'd']);
+        await spool.read(10);
+        await spool.append(message('g'));
+        assert.deepEqual(idsOf(drops), ['c', 'd', 'a']);
+        assert.deepEqual(idsOf(await allIn(spool)), ['b', 'e', 'f', 'g']);
+      }),
+    );
+
+    it(
       'with drop-oldest never holds more than it may, however many arrive at once',
       withSpool({ maximumMessages: 3, whenFull: 'drop-oldest' }, async (spool) => {
         let drops = 0;
