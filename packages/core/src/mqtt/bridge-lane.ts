@@ -33,6 +33,7 @@ export interface BridgeLaneUser {
   refused(news: { readonly message: Message; readonly error: RelayError }): void;
   drop(news: PublisherEvents['drop'][0]): void;
   waiting(news: PublisherEvents['waiting'][0]): void;
+  isolated(news: PublisherEvents['isolated'][0]): void;
 }
 
 /** Both ends together stay well below the 10 seconds after which Docker kills. */
@@ -81,6 +82,7 @@ export class BridgeLane {
     this.#publisher.on('online', (news) => this.#online('to', news));
     this.#publisher.on('offline', (news) => user.offline('to', news));
     this.#publisher.on('waiting', (news) => user.waiting(news));
+    this.#publisher.on('isolated', (news) => user.isolated(news));
     this.#publisher.on('acknowledged', (news) => user.forwarded(news));
     this.#publisher.on('drop', (news) => user.drop(news));
     this.#publisher.on('refused', (news) => this.#refused(news.message, news.error));

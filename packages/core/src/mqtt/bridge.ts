@@ -58,6 +58,8 @@ export interface BridgeEvents {
    * has set it aside (`listSetAside()`); without one it is let go, so that it does not stop the others.
    */
   refused: [{ readonly message: Message; readonly error: RelayError }];
+  /** The broker hung up when this message was sent alone; the others go on, and it is tried again. */
+  isolated: [{ readonly message: Message; readonly retryInMs: number }];
   /** A message left without having been sent; see the spool's policy, and QoS 0. */
   drop: [{ readonly message: Message; readonly reason: DropReason }];
   /** The broker has no subscriber for this topic, or is short of room: its messages wait. */
@@ -226,6 +228,7 @@ export class Bridge extends EventEmitter<BridgeEvents> {
       refused: (news) => this.emit('refused', news),
       drop: (news) => void (whenNoSubscriber ?? this.emit('drop', news)),
       waiting: (news) => this.emit('waiting', news),
+      isolated: (news) => this.emit('isolated', news),
     });
   }
 }

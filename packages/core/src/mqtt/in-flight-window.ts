@@ -38,6 +38,11 @@ export class InFlightWindow {
     return this.#entries.size;
   }
 
+  /** What is in flight and still wanted. */
+  get entries(): readonly SpoolEntry[] {
+    return [...this.#entries.values()].filter(({ position }) => !this.#gone.has(position));
+  }
+
   /** How many more messages may be sent. */
   get room(): number {
     const limit = Math.min(this.#options.windowMessages, this.#link?.limits.receiveMaximum ?? 0);

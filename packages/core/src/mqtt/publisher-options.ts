@@ -25,7 +25,7 @@ export interface PublisherOptions extends BrokerOptions {
   readonly windowBytes?: number | undefined;
   /**
    * The largest packet that the broker takes, in bytes. A broker of MQTT 5 says it by itself; one of 3.1.1
-   * does not, and hangs up on a larger one, again and again: name it here.
+   * does not, and hangs up on a larger one: named here, it is refused at once. @default what the broker says
    */
   readonly maximumPacketBytes?: number | undefined;
   /** Milliseconds without any acknowledgement after which the connection counts as stuck. @default 20,000 */
@@ -89,6 +89,11 @@ export interface PublisherEvents {
   silent: [{ readonly outstanding: number; readonly attempts: number }];
   /** Nobody subscribes to this topic, or the broker is short of room: its messages wait. */
   waiting: [{ readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }];
+  /**
+   * The broker hung up when this message was sent alone, without a word: it may be larger than it takes (see
+   * `maximumPacketBytes`). The others go on; it stays in the spool and is tried again.
+   */
+  isolated: [{ readonly message: Message; readonly retryInMs: number }];
   /** The message can never be sent; a spool on disk has set it aside (`listSetAside()`). */
   refused: [{ readonly message: Message; readonly error: RelayError }];
   /** A message left without having been sent; see the spool's policy, and QoS 0. */
@@ -109,6 +114,7 @@ export interface PublisherSettings {
   readonly whenNoSubscriber: 'keep' | 'accept';
   readonly closeTimeoutMs: number;
   readonly limit: RateLimitOptions | undefined;
+  readonly retryMaximumMs: number;
   readonly receipts: (ReceiptRules & { readonly publisher: string; readonly isNamed: boolean }) | undefined;
 }
 
@@ -147,6 +153,7 @@ export function publisherSettings(options: PublisherOptions): PublisherSettings 
     whenNoSubscriber,
     closeTimeoutMs,
     limit: options.limit,
+    retryMaximumMs: options.retryMaximumMs ?? 30_000,
     receipts: receiptSettings(options, name),
   };
 }

@@ -91,6 +91,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     const user = {
       acknowledged: (entry: SpoolEntry) => this.#acknowledged(entry),
       refused: (entry: SpoolEntry, error: RelayError) => this.#refused(entry, error),
+      isolated: ({ message }: SpoolEntry, retryInMs: number) =>
+        apart(() => this.emit('isolated', { message, retryInMs })),
       waiting: (news: PublisherEvents['waiting'][0]) => apart(() => this.emit('waiting', news)),
       failed: (error: RelayError) => this.#fail(error),
     };

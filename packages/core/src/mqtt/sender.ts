@@ -4,6 +4,7 @@ import { messageBytes } from '../spool/message-bytes';
 import type { Spool, SpoolEntry } from '../spool/spool';
 import { spoolClock } from '../spool/spool-clock';
 import { InFlightWindow } from './in-flight-window';
+import { Isolation } from './isolation';
 import type { Link } from './link';
 import { NO_IDENTIFIER } from './publish-packet';
 import type { PublisherSettings } from './publisher-options';
@@ -19,6 +20,8 @@ export interface SenderUser {
   refused(entry: SpoolEntry, error: RelayError): void;
   /** The messages of a topic wait. */
   waiting(news: { readonly topic: string; readonly reasonCode: number; readonly retryInMs: number }): void;
+  /** The broker has hung up on this one when it was sent alone. */
+  isolated(entry: SpoolEntry, retryInMs: number): void;
   /** The spool cannot be read. */
   failed(error: RelayError): void;
 }
@@ -47,11 +50,12 @@ export class Sender {
   readonly #topics: WaitingTopics;
   readonly #receipts: ReceiptBook | undefined;
   readonly #rate: RateLimit | undefined;
+  readonly #isolation: Isolation;
   #nextTurn: NodeJS.Timeout | undefined;
   #link: Link | undefined;
   /** Read from the spool for the current link, and not sent yet. */
   #ahead: SpoolEntry[] = [];
-  /** The positions of what is due again for want of a receipt. */
+  /** The positions of what is due again: for want of a receipt, or to be tried alone. */
   #again: number[] = [];
   #isNewLink = false;
   /** The positions of what was sent, on any link, and is still in the spool. */
@@ -64,6 +68,7 @@ export class Sender {
   constructor(spool: Spool, settings: PublisherSettings, user: SenderUser, receipts?: ReceiptBook) {
     this.#spool = spool;
     this.#receipts = receipts;
+    this.#isolation = new Isolation(settings.retryMaximumMs * 2);
     this.#rate = settings.limit && new RateLimit(settings.limit, settings.name);
     this.#settings = settings;
     this.#user = user;
@@ -93,6 +98,9 @@ export class Sender {
 
   down(): void {
     this.#link = undefined;
+    const inFlight = this.#window.entries;
+    const pauseMs = this.#isolation.down(inFlight, performance.now());
+    if (pauseMs !== undefined) this.#user.isolated(inFlight[0]!, pauseMs);
     this.#window.clear();
     this.#topics.clear();
     this.#ahead = [];
@@ -112,6 +120,7 @@ export class Sender {
   /** A message has left the spool: without being sent, or stored at the end of the way. */
   forget(position: number): void {
     this.#receipts?.forget(position);
+    this.#isolation.forget(position);
     const sent = this.#sent.delete(position) && this.#window.forget(position);
     if (sent) this.#topics.settled(sent);
     this.#topics.forget(position);
@@ -152,6 +161,7 @@ export class Sender {
   /** A PUBACK has come. */
   acknowledge(messageId: number, reasonCode: number): void {
     const entry = this.#window.acknowledge(messageId);
+    if (entry) this.#isolation.answered(entry.position);
     try {
       if (entry) this.#heed(entry, reasonCode);
     } finally {
@@ -214,7 +224,7 @@ export class Sender {
     for (;;) {
       const entry = this.#ahead[0] ?? (await this.#read());
       if (link !== this.#link || !entry) return;
-      const isOut = this.#receipts?.has(entry.position) ?? false;
+      const isOut = this.#receipts?.has(entry.position) || this.#isolation.has(entry.position);
       if (!isOut && !((this.#receipts?.hasRoom ?? true) && this.#mayGo(entry.bytes))) return;
       this.#ahead.shift();
       if (isOut || this.#topics.holds(entry)) continue;
@@ -225,19 +235,34 @@ export class Sender {
 
   /** Whether a message of so many bytes may go now; if only the rate limit forbids it, it comes back in time. */
   #mayGo(bytes: number): boolean {
-    if (!this.#window.hasRoomFor(bytes)) return false;
+    if (!this.#window.hasRoomFor(bytes) || (this.#isolation.isOn && this.#window.messages > 0)) return false;
     const waitMs = this.#rate?.delayMs(bytes, performance.now()) ?? 0;
-    if (waitMs === 0) return true;
-    clearTimeout(this.#nextTurn);
-    this.#nextTurn = setTimeout(() => this.pump(), waitMs);
-    return false;
+    if (waitMs > 0) this.#comeBack(waitMs);
+    return waitMs === 0;
   }
 
-  /** Sends what no receipt has come for; false when that is not over for now. */
+  #comeBack(inMs: number): void {
+    clearTimeout(this.#nextTurn);
+    this.#nextTurn = setTimeout(() => this.pump(), inMs);
+  }
+
+  /** What is to be sent again now, and may go before all that is new. */
+  #due(): number[] {
+    const now = performance.now();
+    const due = [...(this.#receipts?.due() ?? [])];
+    const suspect = this.#isolation.due(now);
+    if (suspect !== undefined) due.push(suspect);
+    const inMs = this.#isolation.dueInMs(now);
+    if (inMs !== undefined && Number.isFinite(inMs)) this.#comeBack(inMs);
+    return due;
+  }
+
+  /** Sends what is due again; false when that is not over for now. */
   async #sendAgain(link: Link): Promise<boolean> {
-    if (this.#again.length === 0) this.#again = [...(this.#receipts?.due() ?? [])];
+    if (this.#again.length === 0) this.#again = this.#due();
     for (let position = this.#again[0]; position !== undefined; position = this.#again[0]) {
-      const entry = this.#receipts?.has(position) ? await this.#spool.get(position) : undefined;
+      const isWanted = this.#receipts?.has(position) || this.#isolation.has(position);
+      const entry = isWanted ? await this.#spool.get(position) : undefined;
       if (link !== this.#link || (entry && !this.#mayGo(entry.bytes))) return false;
       this.#again.shift();
       if (entry && !this.#send(entry)) await link.drained();

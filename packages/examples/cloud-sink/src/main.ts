@@ -30,6 +30,9 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     windowMessages: Math.max(100, options.concurrency * 4),
   });
   faces.on('online', ({ url }) => log.change('broker', `listening to ${options.topic} at ${url}`));
+  faces.on('forgotten', ({ url }) =>
+    log.warn(`the broker at ${url} has forgotten us; what it kept for this sink is gone`),
+  );
   faces.on('offline', ({ error }) => log.change('broker', error.message, 'warn'));
   sink.on('stored', ({ key }) =>
     log.change('first', `storing in ${options.store}, first ${key.split('/', 1)[0]}/…`),

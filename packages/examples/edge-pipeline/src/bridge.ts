@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Bridge } from 'edge-relay';
+import { Bridge, type Message } from 'edge-relay';
 import type { App } from 'edge-relay-command-line';
 import type { EdgePipelineOptions } from './options';
 
@@ -35,7 +35,16 @@ export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
   bridge.on('waiting', ({ topic }) =>
     log.change('waiting', `bridge: nobody subscribes to ${topic} yet; keeping the faces`),
   );
+  bridge.on('isolated', ({ message }) => log.warn(`bridge: ${isolation(message)}`));
+  bridge.on('forgotten', ({ side, url }) =>
+    log.warn(`bridge: the broker at ${url} has forgotten us (${side}); what it kept for the bridge is gone`),
+  );
   bridge.on('refused', ({ error }) => log.warn(error.message));
   bridge.on('forwarded', () => log.change('waiting', 'bridge: forwarding'));
   return bridge;
+}
+
+/** What to say of a message on which a broker hangs up. */
+export function isolation({ id, payload }: Message): string {
+  return `the broker hangs up on ${id} (${payload.byteLength} bytes): larger than it takes? It is kept and tried again`;
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaceDetector, FaceSelector, FrameSource, Publisher, pipeline } from 'edge-relay';
 import { type App, bar, Progress } from 'edge-relay-command-line';
+import { isolation } from './bridge';
 import type { EdgePipelineOptions } from './options';
 
 /** Camera to local broker. Resolves when the source has ended and the last face is acknowledged. */
@@ -68,6 +69,7 @@ export async function detect(
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
   publisher.on('failed', ({ error }) => failed.abort(error));
+  publisher.on('isolated', ({ message }) => log.warn(isolation(message)));
   publisher.on('refused', ({ error }) => log.warn(error.message));
   app.onStop(() => camera.close());
 

@@ -1,0 +1,63 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { until } from '../../test/brokers';
+import { describeWith } from '../../test/requirements';
+import { freePort } from '../testing/free-port';
+import { startMosquitto } from '../testing/mosquitto';
+import { Publisher } from './publisher';
+import { Subscriber } from './subscriber';
+
+describeWith('mosquitto', 'a message on which a broker of MQTT 3.1.1 hangs up', () => {
+  it('stays, is told, and is sent when the broker takes it; the others go on', async () => {
+    const port = await freePort();
+    const strict = await startMosquitto({ port, config: 'max_packet_size 2000' });
+    onTestFinished(() => strict.close());
+    const reader = new Subscriber({
+      url: strict.url,
+      topic: 'faces',
+      clientId: 'reader',
+      retryMaximumMs: 100,
+    });
+    onTestFinished(() => reader.close());
+    const sizes: number[] = [];
+    const subscribed = new Promise((done) => reader.once('online', done));
+    void (async () => {
+      for await (const delivery of reader) {
+        sizes.push(delivery.payload.byteLength);
+        delivery.ack();
+      }
+    })();
+    await subscribed;
+    const publisher = new Publisher({
+      url: strict.url,
+      topic: 'faces',
+      protocolVersion: 4,
+      retryMinimumMs: 20,
+      retryMaximumMs: 100,
+    });
+    onTestFinished(() => publisher.close());
+    const isolated: [number, number][] = [];
+    publisher.on('isolated', ({ message, retryInMs }) =>
+      isolated.push([message.payload.byteLength, retryInMs]),
+    );
+    const publishing = [100, 5_000, 200, 300].map((bytes) =>
+      publisher.publish({ payload: Buffer.alloc(bytes) }),
+    );
+    await Promise.all([publishing[0], publishing[2], publishing[3]]);
+    await until(() => isolated.length >= 2, 'it was tried alone twice');
+    expect(isolated.slice(0, 2)).toEqual([
+      [5_000, 200],
+      [5_000, 400],
+    ]);
+    expect(publisher.stats).toMatchObject({ acknowledged: 3, spooled: 1, refused: 0 });
+    // New ones pass it, too.
+    await publisher.publish({ payload: Buffer.alloc(400) });
+    await until(() => sizes.length === 4, 'the four that fit');
+    expect(sizes).toEqual([100, 200, 300, 400]);
+
+    await strict.kill();
+    const generous = await startMosquitto({ port });
+    onTestFinished(() => generous.close());
+    await publishing[1];
+    expect(publisher.stats).toMatchObject({ acknowledged: 5, spooled: 0 });
+  });
+});
