@@ -143,11 +143,15 @@ export class Bridge extends EventEmitter<BridgeEvents> {
       );
   }
 
-  /** What has happened so far, receipts not counted. */
+  /** What has happened so far; messages that carry receipts are counted apart. */
   get stats() {
     const total = emptyStats();
+    for (const { stats } of this.#receiptLanes) {
+      total.receiptsForwarded += stats.forwarded;
+      total.receiptsDropped += stats.dropped;
+    }
     for (const { stats } of this.#lanes) {
-      for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += stats[name];
+      for (const name of Object.keys(stats) as (keyof typeof stats)[]) total[name] += stats[name];
     }
     return total;
   }
@@ -248,6 +252,8 @@ function emptyStats() {
     resent: 0,
     spooled: 0,
     bytes: 0,
+    receiptsForwarded: 0,
+    receiptsDropped: 0,
   };
 }
 

@@ -20,6 +20,8 @@ export interface InFlightWindowOptions {
 export class InFlightWindow {
   readonly #options: InFlightWindowOptions;
   readonly #entries = new Map<number, SpoolEntry>();
+  /** Their packet identifiers by their positions. */
+  readonly #identifiers = new Map<number, number>();
   /** The positions of those that have left the spool all the same. */
   readonly #gone = new Set<number>();
   readonly #emptied = new Set<() => void>();
@@ -68,6 +70,7 @@ export class InFlightWindow {
   clear(): void {
     this.#link = undefined;
     this.#entries.clear();
+    this.#identifiers.clear();
     this.#gone.clear();
     this.#bytes = 0;
     this.#stopWatching();
@@ -82,13 +85,14 @@ export class InFlightWindow {
     const isTaken = link.publish(message, message.topic ?? '', messageId);
     if (this.#entries.size === 0) this.#watch();
     this.#entries.set(messageId, entry);
+    this.#identifiers.set(entry.position, messageId);
     this.#bytes += entry.bytes;
     return isTaken;
   }
 
   /** The message has left the spool: its acknowledgement counts no more. Undefined where it is not in flight. */
   forget(position: number): SpoolEntry | undefined {
-    const entry = [...this.#entries.values()].find((other) => other.position === position);
+    const entry = this.#entries.get(this.#identifiers.get(position) ?? 0);
     if (entry) this.#gone.add(position);
     return entry;
   }
@@ -98,6 +102,7 @@ export class InFlightWindow {
     const entry = this.#entries.get(messageId);
     if (!entry) return undefined;
     this.#entries.delete(messageId);
+    this.#identifiers.delete(entry.position);
     this.#bytes -= entry.bytes;
     this.#progressAt = performance.now();
     if (this.#entries.size === 0) this.#stopWatching();

@@ -21,16 +21,15 @@ export class ReceiptWriter {
   readonly #waiting: Batch[] = [];
   readonly #gathering = new Map<string, Receipt[]>();
   readonly #inFlight = new Map<number, Batch>();
+  readonly #counts: { receiptsDropped: number };
   #count = 0;
-  #dropped = 0;
   #lastId = 0;
   #link: Link | undefined;
   #timer: NodeJS.Timeout | undefined;
   #emptied = () => {};
 
-  /** How many receipts were dropped because too many waited. */
-  get dropped(): number {
-    return this.#dropped;
+  constructor(counts: { receiptsDropped: number }) {
+    this.#counts = counts;
   }
 
   /** The message is safe: its publisher is to hear of it. */
@@ -93,7 +92,7 @@ export class ReceiptWriter {
     while (this.#count > MAXIMUM_RECEIPTS && this.#waiting.length > 0) {
       const { length } = this.#waiting.shift()!.receipts;
       this.#count -= length;
-      this.#dropped += length;
+      this.#counts.receiptsDropped += length;
     }
   }
 

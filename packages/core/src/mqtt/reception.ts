@@ -16,6 +16,8 @@ export interface ReceptionCounts {
   redelivered: number;
   acknowledged: number;
   acknowledgedTooLate: number;
+  /** Receipts that found no room while the broker was away. */
+  receiptsDropped: number;
 }
 
 export interface ReceptionOptions {
@@ -67,7 +69,7 @@ export class Reception {
 
   constructor(broker: BrokerOptions, options: ReceptionOptions) {
     this.#options = options;
-    this.#receipts = options.receipts ? new ReceiptWriter() : undefined;
+    this.#receipts = options.receipts ? new ReceiptWriter(options.counts) : undefined;
     this.#keepaliveMs = (broker.keepaliveSeconds ?? 30) * 1000;
     const { stage, clientId, clean, sessionExpirySeconds, windowMessages } = options;
     this.#connection = new Connection(broker, {

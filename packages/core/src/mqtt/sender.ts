@@ -124,7 +124,8 @@ export class Sender {
     const sent = this.#sent.delete(position) && this.#window.forget(position);
     if (sent) this.#topics.settled(sent);
     this.#topics.forget(position);
-    this.#ahead = this.#ahead.filter((entry) => entry.position !== position);
+    const ahead = this.#ahead.findIndex((entry) => entry.position === position);
+    if (ahead !== -1) this.#ahead.splice(ahead, 1);
   }
 
   /** Sends a message with QoS 0; false when nobody takes it now. */

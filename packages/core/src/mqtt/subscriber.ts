@@ -71,7 +71,13 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
   readonly #filters: readonly string[];
   readonly #windowMessages: number;
   readonly #windowBytes: number;
-  readonly #counts = { received: 0, redelivered: 0, acknowledged: 0, acknowledgedTooLate: 0 };
+  readonly #counts = {
+    received: 0,
+    redelivered: 0,
+    acknowledged: 0,
+    acknowledgedTooLate: 0,
+    receiptsDropped: 0,
+  };
   #reception: Reception | undefined;
   #closed = false;
 

@@ -1,0 +1,63 @@
+import { expect, it } from 'vitest';
+import type { Delivery } from '../message';
+import type { Link } from './link';
+import { ReceiptWriter } from './receipt-writer';
+import { decodeReceipts } from './receipts';
+
+/** A link that only notes what is published on it. */
+function noteLink(receiveMaximum: number) {
+  const sent: { readonly topic: string; readonly count: number; readonly messageId: number }[] = [];
+  const link = {
+    limits: { receiveMaximum, maximumPacketSize: Number.POSITIVE_INFINITY },
+    publish: (message: { payload: Uint8Array }, topic: string, messageId: number) => {
+      sent.push({ topic, count: decodeReceipts(message.payload)!.length, messageId });
+      return true;
+    },
+  };
+  return { link: link as unknown as Link, sent };
+}
+const delivery = (id: number, topic = 'faces') =>
+  ({
+    topic,
+    payload: Buffer.from(String(id)),
+    properties: { id: String(id), receiptsto: 'p' },
+  }) as unknown as Delivery;
+const gathered = () => new Promise((resolve) => setTimeout(resolve, 60));
+
+it('gathers by topic, sends no more at once than the broker takes, and the rest as it answers', async () => {
+  const writer = new ReceiptWriter({ receiptsDropped: 0 });
+  const { link, sent } = noteLink(2);
+  writer.up(link);
+  for (let id = 0; id < 250; id += 1) writer.add(delivery(id));
+  writer.add(delivery(1, 'cats'));
+  await gathered();
+  expect(sent.map(({ topic, count }) => `${topic} ${count}`)).toEqual([
+    'faces/receipts/p 100',
+    'faces/receipts/p 100',
+  ]);
+  const stopped = writer.stop(10_000);
+  for (let index = 0; index < 4; index += 1) writer.acknowledged(sent[index]!.messageId);
+  await stopped;
+  expect(sent.slice(2).map(({ topic, count }) => `${topic} ${count}`)).toEqual([
+    'faces/receipts/p 50',
+    'cats/receipts/p 1',
+  ]);
+});
+
+it('sends again on the next link what was not answered, and counts what finds no room meanwhile', async () => {
+  const counts = { receiptsDropped: 0 };
+  const writer = new ReceiptWriter(counts);
+  const first = noteLink(20);
+  writer.up(first.link);
+  for (let id = 0; id < 100; id += 1) writer.add(delivery(id));
+  await gathered();
+  expect(first.sent).toHaveLength(1);
+  writer.down();
+  for (let id = 0; id < 10_000; id += 1) writer.add(delivery(id));
+  await gathered();
+  expect(counts.receiptsDropped).toBe(100);
+  const second = noteLink(20);
+  writer.up(second.link);
+  expect(second.sent).toHaveLength(10);
+  expect(second.sent.every(({ count }) => count === 100)).toBe(true);
+});
