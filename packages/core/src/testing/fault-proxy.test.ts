@@ -75,6 +75,20 @@ describe('a fault proxy', () => {
     await (await open()).ask('a new one passes');
   });
 
+  it('cuts although the server does not read what was sent to it', async () => {
+    const client = await open();
+    await client.ask('hello');
+    served[0]!.unpipe().pause();
+    client.socket.write('x'.repeat(20_000_000));
+    await pause(100);
+    const before = served[0]!.bytesRead;
+    proxy.cut();
+    await until(() => client.socket.destroyed, 'the client hears of it');
+    served[0]!.resume();
+    await until(() => served[0]!.destroyed, 'the server does, too');
+    expect(served[0]!.bytesRead - before).toBeLessThan(20_000_000);
+  });
+
   it('refuses until it accepts', async () => {
     proxy.refuse();
     const refused = await open();

@@ -57,7 +57,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     connections += 1;
     if (isRefusing) {
       client.on('error', () => {});
-      client.resetAndDestroy();
+      reset(client);
       return;
     }
     const server = connect({ port: targetPort, host: targetHost, allowHalfOpen: true });
@@ -78,9 +78,9 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
 
-  const reset = ({ client, server }: Pair) => {
-    client.resetAndDestroy();
-    server.resetAndDestroy();
+  const resetBoth = ({ client, server }: Pair) => {
+    reset(client);
+    reset(server);
   };
   const forget = (pair: Pair) => {
     pair.isForgotten = true;
@@ -97,7 +97,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
       return connections;
     },
     cut: () => {
-      for (const pair of pairs) reset(pair);
+      for (const pair of pairs) resetBoth(pair);
     },
     halfOpen: () => {
       for (const pair of pairs) forget(pair);
@@ -132,7 +132,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     heal: () => {
       proxy.accept();
       change((lane) => lane.clear());
-      for (const pair of pairs) if (pair.isForgotten) reset(pair);
+      for (const pair of pairs) if (pair.isForgotten) resetBoth(pair);
     },
     close: async () => {
       listener.close();
@@ -141,6 +141,12 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     },
   };
   return proxy;
+}
+
+/** Node resets only what is written out and open: on anything else it would wait for a peer that may never read. */
+function reset(socket: Socket): void {
+  if (socket.connecting || socket.writableLength > 0 || socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 function assertAmount(name: string, value: number, isRight: boolean): void {
