@@ -22,7 +22,7 @@ export class Told {
 
   /** Starts a script that prints `ready`, and from then on lines of JSON. It ends when we do. */
   static async start(script: string, args: readonly (string | number)[]): Promise<Told> {
-    const child = spawn(process.execPath, [script, ...args.map(String)], {
+    const child = spawn(process.execPath, [...process.execArgv, script, ...args.map(String)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     process.once('exit', () => child.kill('SIGKILL'));
