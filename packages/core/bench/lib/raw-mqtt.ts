@@ -6,15 +6,22 @@ import mqttPacket, { type IPublishPacket, type Packet } from 'mqtt-packet';
 export class RawClient {
   readonly #socket: Socket;
   #handle: (packet: Packet) => void = () => {};
+  /** What a session that was kept brings before we have subscribed again. */
+  readonly #early: IPublishPacket[] = [];
+  #receive = (packet: IPublishPacket) => void this.#early.push(packet);
 
   private constructor(socket: Socket) {
     this.#socket = socket;
     const parser = mqttPacket.parser({ protocolVersion: 4 });
-    parser.on('packet', (packet) => this.#handle(packet));
+    parser.on('packet', (packet) => {
+      if (packet.cmd === 'publish') this.#receive(packet);
+      else this.#handle(packet);
+    });
     socket.on('data', (data) => parser.parse(data));
   }
 
-  static async connect(port: number, clientId: string): Promise<RawClient> {
+  /** `keepsSession`: what comes while it is away waits for it. */
+  static async connect(port: number, clientId: string, keepsSession = false): Promise<RawClient> {
     const socket = connect(port, '127.0.0.1').setNoDelay(true);
     await once(socket, 'connect');
     const client = new RawClient(socket);
@@ -23,7 +30,7 @@ export class RawClient {
       cmd: 'connect',
       protocolId: 'MQTT',
       protocolVersion: 4,
-      clean: true,
+      clean: !keepsSession,
       clientId,
       keepalive: 0,
     });
@@ -31,14 +38,26 @@ export class RawClient {
     return client;
   }
 
-  /** Publishes with QoS 1, so many in flight at once; each payload begins with the time of its sending. */
-  async publishAll(topic: string, count: number, bytes: number, window: number): Promise<void> {
+  /**
+   * Publishes with QoS 1, so many in flight at once; each payload begins with the time of its sending (8 bytes)
+   * and its number (4 bytes).
+   */
+  async publishAll(
+    topic: string,
+    count: number,
+    bytes: number,
+    window: number,
+    firstNumber = 0,
+  ): Promise<void> {
     let sent = 0;
     let acknowledged = 0;
-    const payload = Buffer.alloc(bytes, 7);
+    const pattern = Buffer.alloc(bytes, 7);
     const sendOne = () => {
-      sent += 1;
+      // The socket may still hold the one before.
+      const payload = Buffer.from(pattern);
       payload.writeDoubleLE(Date.now() + (performance.now() % 1));
+      payload.writeUInt32LE(firstNumber + sent, 8);
+      sent += 1;
       this.#send({
         cmd: 'publish',
         topic,
@@ -62,15 +81,14 @@ export class RawClient {
 
   /** Subscribes with QoS 1 and acknowledges at once. */
   async subscribe(topic: string, onMessage: (payload: Buffer) => void): Promise<void> {
-    const granted = this.#next('suback');
-    this.#send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic, qos: 1 }] });
-    await granted;
-    this.#handle = (packet) => {
-      if (packet.cmd !== 'publish') return;
-      const { messageId, payload } = packet as IPublishPacket;
+    this.#receive = ({ messageId, payload }) => {
       this.#send({ cmd: 'puback', messageId: messageId! });
       onMessage(payload as Buffer);
     };
+    for (const packet of this.#early.splice(0)) this.#receive(packet);
+    const granted = this.#next('suback');
+    this.#send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic, qos: 1 }] });
+    await granted;
   }
 
   close(): void {

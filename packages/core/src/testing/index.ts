@@ -6,6 +6,15 @@ export {
   makeCertificateAuthority,
   makeSelfSignedCertificate,
 } from './certificates';
+export {
+  Chaos,
+  type ChaosDeed,
+  type ChaosEvents,
+  type ChaosOptions,
+  type ChaosReport,
+  type ChaosRun,
+} from './chaos';
+export { type ChaosAct, type ChaosRules, chaosSchedule } from './chaos-schedule';
 export { type FaultProxy, type FaultProxyOptions, startFaultProxy } from './fault-proxy';
 export { freePort } from './free-port';
 export {
@@ -15,6 +24,8 @@ export {
   type MosquittoTls,
   startMosquitto,
 } from './mosquitto';
+export { mosquittoParty, type Party, type ProgramOptions, programParty } from './party';
+export { SeededRandom } from './seeded-random';
 export { type SpoolSuiteBounds, type SpoolSuiteOptions, spoolSuite } from './spool-suite';
 export { type StoreSuiteOptions, storeSuite } from './store-suite';
 export type { TestFunctions } from './suite';

@@ -2,11 +2,11 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from './free-port';
+import { listening } from './listening';
 
 export interface MosquittoOptions {
   /** @default a free one */
@@ -126,21 +126,4 @@ async function userLines(folder: string, users: MosquittoOptions['users']): Prom
     await promisify(execFile)('mosquitto_passwd', ['-b', path, name, password]);
   }
   return `allow_anonymous false\npassword_file ${path}\n`;
-}
-
-/** Resolves when something listens on the port; rejects with what `failure` says, or after ten seconds. */
-async function listening(port: number, failure: () => string | false): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt += 1) {
-    const failed = failure();
-    if (failed) throw new Error(failed);
-    const socket = connect(port, '127.0.0.1');
-    const isOpen = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (isOpen) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`nothing listens on port ${port} after ten seconds`);
 }

@@ -1,0 +1,66 @@
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { roles } from './roles';
+import { trial } from './trial';
+
+const HELP = `Kills the processes of a relay and breaks its links at random, and looks whether anything is lost.
+
+  --kills 60             ends after so many kills
+  --minutes 30           ends after so many minutes
+  --seed 1               does the same as another run with this seed
+  --only bridge,sink     kills only these: edge-broker, cloud-broker, sink, bridge, publisher
+  --rate 100             messages published a second
+  --settle 180           seconds that everything may take to arrive in the end
+  --without-receipts     shows what a killed broker loses then`;
+
+const [role = ''] = process.argv.slice(2);
+if (roles[role]) await roles[role](JSON.parse(process.argv[3] ?? ''));
+else process.exitCode = await run();
+
+async function run(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      kills: { type: 'string' },
+      minutes: { type: 'string' },
+      seed: { type: 'string' },
+      only: { type: 'string' },
+      rate: { type: 'string', default: '100' },
+      settle: { type: 'string', default: '180' },
+      'without-receipts': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const number = (text: string | undefined) => (text === undefined ? undefined : Number(text));
+  const minutes = number(values.minutes);
+  let kills = 0;
+  const { isSound, figures, evidence } = await trial({
+    program: fileURLToPath(import.meta.url),
+    kills: number(values.kills) ?? (minutes === undefined ? 60 : undefined),
+    minutes,
+    seed: number(values.seed),
+    mortal: values.only?.split(','),
+    withReceipts: !values['without-receipts'],
+    messagesPerSecond: Number(values.rate),
+    settleSeconds: Number(values.settle),
+    onDeed: ({ kind, target, atMs }, relay) => {
+      if (kind === 'kill') kills += 1;
+      if (!process.stderr.isTTY) return;
+      const stored = relay.total('sink', 'stored');
+      const text = `${Math.round(atMs / 1000)} s, ${kills} kills, ${stored} stored, ${kind} ${target}`;
+      process.stderr.write(`\r\x1b[K${text}`);
+    },
+  });
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  if (!isSound) {
+    const some = (items: readonly string[]) => items.slice(0, 20).join('\n  ');
+    console.error(`Not as it should be (--seed ${figures.seed}); what is left lies in ${evidence.folder}`);
+    if (evidence.lost.length > 0) console.error(`lost:\n  ${some(evidence.lost)}`);
+    if (evidence.wrong.length > 0) console.error(`doubled or damaged:\n  ${some(evidence.wrong)}`);
+  }
+  console.log(JSON.stringify({ chaos: isSound ? 'nothing lost' : 'failed', ...figures }));
+  return isSound ? 0 : 1;
+}

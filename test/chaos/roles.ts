@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { Bridge, Publisher, pipeline, Sink, Subscriber } from 'edge-relay';
+import { idFor } from './audit';
+import { IdLog } from './id-log';
+
+/** What each process of the relay is told when it is started. */
+export interface RoleSettings {
+  /** What must outlive the process lies here. */
+  readonly folder: string;
+  readonly edgePort: number;
+  readonly cloudPort: number;
+  readonly withReceipts: boolean;
+  readonly messagesPerSecond: number;
+}
+
+/** Impatient, so that much happens in little time. */
+const IMPATIENT = {
+  keepaliveSeconds: 4,
+  connectTimeoutMs: 2_000,
+  retryMinimumMs: 100,
+  retryMaximumMs: 1_000,
+};
+const EDGE_TOPIC = 'hw3facestx2';
+const CLOUD_TOPIC = 'hw3faces';
+/** More than these are not published before the spool has taken them. */
+const MOST_UNDER_WAY = 500;
+
+/** The processes of the relay between the two brokers, each to be run alone and killed at any time. */
+export const roles: Readonly<Record<string, (settings: RoleSettings) => Promise<void>>> = {
+  publisher: async (settings) => {
+    const { folder, edgePort, withReceipts, messagesPerSecond } = settings;
+    const receipts = withReceipts && { resendAfterMs: 2_000, probeAfterMs: 3_000 };
+    const publisher = new Publisher({
+      ...IMPATIENT,
+      url: urlOf(edgePort),
+      topic: EDGE_TOPIC,
+      spool: join(folder, 'publisher-spool'),
+      acknowledgeTimeoutMs: 3_000,
+      receipts,
+    });
+    const boot = randomBytes(4).toString('hex');
+    const log = await IdLog.open(join(folder, 'published'), boot);
+    await publisher.open();
+    tell(() => publisher.stats);
+    let [number, underWay] = [0, 0];
+    const publishOne = async () => {
+      const payload = randomBytes(500 + Math.floor(Math.random() * 3_000));
+      const id = idFor(`${boot}-${number}`, payload);
+      const properties = { id, camera: 'chaos', time: new Date().toISOString() };
+      number += 1;
+      underWay += 1;
+      await publisher.publish({ payload, properties });
+      underWay -= 1;
+      log.add(id);
+    };
+    const startedAt = performance.now();
+    const timer = setInterval(() => {
+      const due = ((performance.now() - startedAt) / 1000) * messagesPerSecond;
+      while (number < due && underWay < MOST_UNDER_WAY) void publishOne();
+    }, 10);
+    // Publishes no more, and goes on sending what is in the spool.
+    process.on('SIGTERM', () => clearInterval(timer));
+  },
+
+  bridge: async (settings) => {
+    const { folder, edgePort, cloudPort, withReceipts } = settings;
+    const [edge, cloud] = [urlOf(edgePort), urlOf(cloudPort)];
+    const bridge = new Bridge({
+      from: { ...IMPATIENT, url: edge },
+      to: { ...IMPATIENT, url: cloud, acknowledgeTimeoutMs: 3_000 },
+      topics: [{ from: EDGE_TOPIC, to: CLOUD_TOPIC }],
+      spool: join(folder, 'bridge-spool'),
+    });
+    // Until a Bridge carries receipts itself (`receipts: true`): a second one, the other way.
+    const receipts = new Bridge({
+      from: { ...IMPATIENT, url: cloud },
+      to: { ...IMPATIENT, url: edge, acknowledgeTimeoutMs: 3_000, whenNoSubscriber: 'accept' },
+      topics: [{ from: `${CLOUD_TOPIC}/receipts/+`, to: `${EDGE_TOPIC}/receipts/+` }],
+    });
+    tell(() => bridge.stats);
+    await Promise.all([bridge.run(), withReceipts && receipts.run()]);
+  },
+
+  sink: async ({ folder, cloudPort, withReceipts }) => {
+    const subscriber = new Subscriber({
+      ...IMPATIENT,
+      url: urlOf(cloudPort),
+      topic: CLOUD_TOPIC,
+      clientId: 'archive',
+      receipts: withReceipts,
+    });
+    const sink = new Sink(join(folder, 'store'), { accept: 'any' });
+    tell(() => sink.stats);
+    await pipeline(subscriber, sink);
+  },
+};
+
+function urlOf(port: number): string {
+  return `mqtt://127.0.0.1:${port}`;
+}
+
+/** Says that it is ready, and from then on four times a second how far it is. */
+function tell(stats: () => object): void {
+  console.log('ready');
+  setInterval(() => console.log(JSON.stringify(stats())), 250);
+}
