@@ -65,21 +65,15 @@ export const roles: Readonly<Record<string, (settings: RoleSettings) => Promise<
 
   bridge: async (settings) => {
     const { folder, edgePort, cloudPort, withReceipts } = settings;
-    const [edge, cloud] = [urlOf(edgePort), urlOf(cloudPort)];
     const bridge = new Bridge({
-      from: { ...IMPATIENT, url: edge },
-      to: { ...IMPATIENT, url: cloud, acknowledgeTimeoutMs: 3_000 },
+      from: { ...IMPATIENT, url: urlOf(edgePort) },
+      to: { ...IMPATIENT, url: urlOf(cloudPort), acknowledgeTimeoutMs: 3_000 },
       topics: [{ from: EDGE_TOPIC, to: CLOUD_TOPIC }],
       spool: join(folder, 'bridge-spool'),
-    });
-    // Until a Bridge carries receipts itself (`receipts: true`): a second one, the other way.
-    const receipts = new Bridge({
-      from: { ...IMPATIENT, url: cloud },
-      to: { ...IMPATIENT, url: edge, acknowledgeTimeoutMs: 3_000, whenNoSubscriber: 'accept' },
-      topics: [{ from: `${CLOUD_TOPIC}/receipts/+`, to: `${EDGE_TOPIC}/receipts/+` }],
+      receipts: withReceipts,
     });
     tell(() => bridge.stats);
-    await Promise.all([bridge.run(), withReceipts && receipts.run()]);
+    await bridge.run();
   },
 
   sink: async ({ folder, cloudPort, withReceipts }) => {
