@@ -24,7 +24,6 @@ const drivers: Readonly<Record<string, readonly string[]>> = {
   'exif-reader': ['sources/exif-time.ts', 'sinks/embedded-attributes.ts'],
   lmdb: ['spool/lmdb-'],
   mqtt: ['mqtt/'],
-  'mqtt-packet': ['mqtt/'],
   'opencv-wasm': ['detectors/opencv.ts'],
   sharp: ['codec.ts', 'selection/picture-encoder.ts'],
 };

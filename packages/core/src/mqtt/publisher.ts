@@ -62,8 +62,11 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   readonly #waiters = new Map<Message, Waiter>();
   readonly #idle = new Set<() => void>();
   readonly #counts = { published: 0, acknowledged: 0, stored: 0, dropped: 0, refused: 0, bytes: 0 };
+  /** How many removals from the spool are not done yet. */
+  #leaving = 0;
   readonly #isLeft = () => {
-    if (this.#spool.messages === 0) this.#wakeIdle();
+    this.#leaving -= 1;
+    if (this.#isIdle) this.#wakeIdle();
   };
   readonly #cannotLeave = (error: RelayError) => this.#fail(error);
   #opening: Promise<void> | undefined;
@@ -162,7 +165,10 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     if (message.qos === 0) return this.#publishOnce(complete);
     const acknowledged = this.#spool.durable ? undefined : this.#acknowledgement(complete, options.signal);
     try {
-      const entry = await this.#spool.append(complete, options.signal);
+      const appended = this.#spool.append(complete, options.signal);
+      // It may be sent while it is on its way to the disk.
+      this.#sender.pump();
+      const entry = await appended;
       if (!entry) throw this.#dropError(complete, 'full');
     } catch (error) {
       this.#settle(complete, error);
@@ -181,7 +187,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   /** Resolves when the spool is empty: everything is acknowledged by the broker, or with receipts stored. */
   async flush(): Promise<void> {
     await this.open();
-    while (this.#spool.messages > 0) {
+    while (!this.#isIdle) {
       this.#assertUsable();
       await new Promise<void>((resolve) => this.#idle.add(resolve));
     }
@@ -320,6 +326,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   #left(removal: Promise<void>): void {
+    this.#leaving += 1;
     removal.then(this.#isLeft, this.#cannotLeave);
   }
 
@@ -327,7 +334,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     this.#counts.dropped += 1;
     if (position !== undefined) this.#sender.forget(position);
     this.#settle(message, this.#dropError(message, reason));
-    if (this.#spool.messages === 0) this.#wakeIdle();
+    if (this.#isIdle) this.#wakeIdle();
     apart(() => this.emit('drop', { message, reason }));
   }
 
@@ -336,6 +343,10 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       code: 'MESSAGE_DROPPED',
       stage: this.name,
     });
+  }
+
+  get #isIdle(): boolean {
+    return this.#spool.messages === 0 && this.#leaving === 0;
   }
 
   #assertUsable(): void {

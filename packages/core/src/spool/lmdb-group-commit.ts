@@ -7,17 +7,28 @@ export interface GroupCommitOptions {
   full(): void;
 }
 
-interface Write {
+/** Something to put or to remove. */
+export interface Write {
   /** Puts or removes, synchronously. */
   apply(): void;
   readonly isRemoval: boolean;
   /** About what it takes of the disk. */
   readonly bytes: number;
+  /** When it came, as `performance.now()` says. */
+  readonly since: number;
+  /** Where it stands; what is under way cannot be cancelled. */
+  state: 'waiting' | 'under way' | 'cancelled';
+  /** Rejects with a `DiskFullError` where there is no room. */
+  readonly settled: Promise<void>;
   resolve(): void;
   reject(error: unknown): void;
 }
 
 const RETRY_MS = 1_000;
+/** From so many on, writes wait to see whether they are needed, as long as messages keep leaving. */
+const MANY = 100;
+const LOOK_MS = 25;
+const PATIENCE_MS = 2_000;
 const PAGE_BYTES = 4_096;
 /** Removals write, too, but make room: they may take this much more, in bytes, of what is always left. */
 const REMOVAL_BYTES = 768 * 1024;
@@ -28,7 +39,8 @@ export class DiskFullError extends Error {}
 /**
  * Writes to an LMDB database in groups: what arrives while one group is on its way to the disk makes up
  * the next, in one transaction and one flush. There is only ever one on its way, so that nothing overtakes
- * what found no room.
+ * what found no room. What has become needless before its turn is not written: under load the broker often
+ * acknowledges a message before the disk would have it.
  */
 export class GroupCommit {
   readonly #root: RootDatabase<Buffer, number>;
@@ -36,6 +48,8 @@ export class GroupCommit {
   #queue: Write[] = [];
   #running: Promise<void> | undefined;
   #isClosed = false;
+  /** How many messages have left, written or not. */
+  #left = 0;
   #wake = () => {};
 
   constructor(root: RootDatabase<Buffer, number>, options: GroupCommitOptions) {
@@ -43,15 +57,28 @@ export class GroupCommit {
     this.#options = options;
   }
 
-  /** Resolves when what `apply` puts, of so many bytes, is on the disk. @throws {DiskFullError} */
-  write(bytes: number, apply: () => void): Promise<void> {
+  /** Settles when what `apply` puts, of so many bytes, is on the disk, or cancelled. */
+  write(bytes: number, apply: () => void): Write {
     // A value that is no part of a page takes whole ones.
     return this.#add(apply, false, (Math.ceil(bytes / PAGE_BYTES) + 1) * PAGE_BYTES);
   }
 
   /** Resolves when it is done, on a full disk when there is room again; not flushed by itself. */
   remove(bytes: number, apply: () => void): Promise<void> {
-    return this.#add(apply, true, 256 + bytes);
+    this.#left += 1;
+    return this.#add(apply, true, 256 + bytes).settled;
+  }
+
+  /**
+   * Nobody needs this write any more: it resolves at once. True where its turn has not come and nothing of it
+   * will be on the disk; else it has to be removed.
+   */
+  cancel(write: Write): boolean {
+    write.resolve();
+    if (write.state !== 'waiting') return false;
+    write.state = 'cancelled';
+    this.#left += 1;
+    return true;
   }
 
   /** Finishes what it has, and closes the database. */
@@ -66,19 +93,26 @@ export class GroupCommit {
     );
   }
 
-  #add(apply: () => void, isRemoval: boolean, bytes: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ apply, isRemoval, bytes, resolve, reject });
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined;
-      });
+  #add(apply: () => void, isRemoval: boolean, bytes: number): Write {
+    let resolve = () => {};
+    let reject: Write['reject'] = () => {};
+    const settled = new Promise<void>((resolveIt, rejectIt) => {
+      resolve = resolveIt;
+      reject = rejectIt;
     });
+    const since = performance.now();
+    const write: Write = { apply, isRemoval, bytes, since, state: 'waiting', settled, resolve, reject };
+    this.#queue.push(write);
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return write;
   }
 
   async #run(): Promise<void> {
     let most = Number.POSITIVE_INFINITY;
     while (this.#queue.length > 0) {
-      const group = await this.#affordable(most);
+      const group = await this.#affordable(most, await this.#patience());
       if (group.length === 0) {
         await this.#full();
         continue;
@@ -89,24 +123,49 @@ export class GroupCommit {
         for (const write of group) write.resolve();
       } catch (error) {
         // One of several may be at fault: each is tried by itself.
-        if (group.length > 1) this.#queue.unshift(...group);
+        if (group.length > 1) this.#putBack(group);
         else group[0]?.reject(error);
         most = 1;
       }
     }
   }
 
+  #putBack(group: readonly Write[]): void {
+    for (const write of group) write.state = 'waiting';
+    this.#queue.unshift(...group);
+  }
+
+  /**
+   * Waits while many wait and messages leave quickly, because most of what waits leaves before it gets old.
+   * Resolves with how old a write has to be now, in milliseconds.
+   */
+  async #patience(): Promise<number> {
+    for (;;) {
+      const before = this.#left;
+      this.#queue = this.#queue.filter(({ state }) => state !== 'cancelled');
+      if (this.#queue.length < MANY || this.#isClosed) return 0;
+      const oldest = this.#queue.find(({ isRemoval }) => !isRemoval);
+      if (oldest && performance.now() - oldest.since > PATIENCE_MS) return PATIENCE_MS / 2;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      if (this.#left === before) return 0;
+    }
+  }
+
   /** Takes from the queue what there is room for: writes in order, removals as they fit. */
-  async #affordable(most: number): Promise<Write[]> {
+  async #affordable(most: number, age: number): Promise<Write[]> {
     const room = await this.#options.room();
+    const before = performance.now() - age;
     const group: Write[] = [];
     const rest: Write[] = [];
     let needed = 0;
     let isBlocked = false;
     for (const write of this.#queue) {
+      if (write.state === 'cancelled') continue;
+      isBlocked ||= !write.isRemoval && write.since > before;
       const isInTurn = group.length < most && (write.isRemoval || !isBlocked);
       if (isInTurn && needed + write.bytes <= room + (write.isRemoval ? REMOVAL_BYTES : 0)) {
         needed += write.bytes;
+        write.state = 'under way';
         group.push(write);
       } else {
         rest.push(write);
@@ -118,11 +177,15 @@ export class GroupCommit {
   }
 
   async #full(): Promise<void> {
-    const refused = this.#queue.filter((write) => !write.isRemoval);
-    if (refused.length === 0) return this.#pause();
-    this.#queue = this.#queue.filter((write) => write.isRemoval);
+    const refused = this.#queue.filter(({ isRemoval, state }) => !isRemoval && state === 'waiting');
+    const removals = this.#queue.filter((write) => write.isRemoval);
+    if (refused.length === 0 && removals.length > 0) return this.#pause();
+    this.#queue = removals;
     this.#options.full();
-    for (const write of refused) write.reject(new DiskFullError());
+    for (const write of refused) {
+      write.state = 'under way';
+      write.reject(new DiskFullError());
+    }
   }
 
   async #commit(group: readonly Write[]): Promise<void> {

@@ -5,11 +5,12 @@ import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
-import { DiskFullError, GroupCommit } from './lmdb-group-commit';
+import { DiskFullError, GroupCommit, type Write } from './lmdb-group-commit';
 import { SetAsideArea } from './lmdb-set-aside';
 import { messageBytes } from './message-bytes';
-import { decodeIndexed, decodeMessage, encodeIndexed, encodeMessage } from './message-codec';
+import { decodeIndexed, decodeMessage, encodeIndexed, encodeMessage, recordBytes } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
+import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
 import { spoolClock } from './spool-clock';
 import type { Indexed } from './spool-index';
@@ -45,12 +46,15 @@ interface Opened {
   readonly setAside: SetAsideArea;
 }
 
+/** How long what is being sent waits for room on a full disk, before it is tried again. */
+const RETRY_MS = 1_000;
 /** How often it looks at the disk, at the most. */
 const DISK_LOOK_MS = 500;
 
 /**
  * Keeps messages on disk, in an LMDB database: what `append()` has resolved for is safe from a killed
- * process and from a power cut. Messages that arrive together share one flush. One process a folder.
+ * process and from a power cut, or was removed. Messages that arrive together share one flush; they can be
+ * read before it, and what is removed before its turn has come is never written. One process a folder.
  */
 export class LmdbSpool implements Spool {
   readonly durable = true;
@@ -59,6 +63,9 @@ export class LmdbSpool implements Spool {
   readonly #setAsideBytes: number;
   readonly #ledger: SpoolLedger<Kept>;
   readonly #lock: SpoolLock;
+  readonly #recent = new RecentMessages();
+  /** What is on its way to the disk. */
+  readonly #writes = new Map<number, Write>();
   #opening: Promise<void> | undefined;
   #opened: Opened | undefined;
   #position = 0;
@@ -123,11 +130,12 @@ export class LmdbSpool implements Spool {
     const { room } = this.#ledger;
     const turn = room.turn();
     if (performance.now() - this.#lookedAt > DISK_LOOK_MS) this.#lookAt(disk);
-    while (await room.take(turn, bytes, signal)) {
+    for (;;) {
+      const taken = room.take(turn, bytes, signal);
+      if (!(taken === true || (await taken))) break;
       try {
         return await this.#put(message, bytes, storedAt);
       } catch (error) {
-        room.give(bytes);
         if (!(error instanceof DiskFullError)) throw this.#asError(error);
         if (room.whenFull === 'drop-newest') break;
       }
@@ -137,19 +145,26 @@ export class LmdbSpool implements Spool {
   }
 
   async read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
-    return this.#ledger
-      .next(limit, bytes)
-      .map((found) => ({ ...found, message: this.#messageAt(found.position) }));
+    return this.#ledger.next(limit, bytes).map((kept) => {
+      const message = this.#recent.read(kept.position) ?? this.#messageAt(kept.position);
+      return entryOf(kept, message);
+    });
   }
 
   async get(position: number): Promise<SpoolEntry | undefined> {
     const found = this.#ledger.get(position);
-    return found && { ...found, message: this.#messageAt(position) };
+    return found && entryOf(found, this.#messageAt(position));
   }
 
   async find(message: Message): Promise<number | undefined> {
     const found = this.#ledger.find(markOf(message));
-    return found && isSameMessage(this.#messageAt(found.position), message) ? found.position : undefined;
+    if (!found || !isSameMessage(this.#messageAt(found.position), message)) return undefined;
+    const { position } = found;
+    // Who finds it relies on it: not before it is on the disk.
+    for (let write = this.#writes.get(position); write; write = this.#writes.get(position)) {
+      await write.settled.catch(() => {});
+    }
+    return this.#ledger.get(position) && !this.#recent.isUnwritten(position) ? position : undefined;
   }
 
   rewind(): void {
@@ -196,6 +211,8 @@ export class LmdbSpool implements Spool {
     const opened = this.#opened;
     this.#opened = undefined;
     await opened?.commits.close();
+    this.#recent.clear();
+    this.#writes.clear();
     await this.#lock.release();
   }
 
@@ -212,7 +229,7 @@ export class LmdbSpool implements Spool {
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
     const commits = new GroupCommit(root, {
       room: () => this.#lookAt(disk),
-      full: () => this.#ledger.room.limit(this.#ledger.bytes, this.#largest),
+      full: () => this.#ledger.room.limit(this.#writtenBytes, this.#largest),
     });
     const setAside = new SetAsideArea(aside, this.#setAsideBytes);
     this.#opened = { disk, commits, messages, index, setAside };
@@ -232,28 +249,57 @@ export class LmdbSpool implements Spool {
     }
   }
 
+  /** Resolves when the message, which has taken room, is on the disk or gone again. @throws {DiskFullError} */
   async #put(message: Message, bytes: number, storedAt: number): Promise<SpoolEntry> {
-    const { commits, messages, index } = this.#open;
-    const record = encodeMessage(message);
-    const { expirySeconds, priority = 0 } = message;
-    const kept = { bytes, mark: markOf(message), priority, storedAt };
-    const indexed = encodeIndexed({ ...kept, expirySeconds });
-    let position = 0;
-    await commits.write(record.byteLength, () => {
-      this.#position += 1;
-      position = this.#position;
-      index.put(position, indexed);
-      messages.put(position, record);
-    });
+    const { commits } = this.#open;
+    this.#position += 1;
+    const position = this.#position;
+    const { priority = 0, expirySeconds } = message;
     const expiresAt = this.#ledger.expiry(storedAt, expirySeconds);
-    const placed = { ...kept, position, ...(expiresAt && { expiresAt }) };
-    this.#ledger.place(placed);
-    return { ...placed, message };
+    const mark = markOf(message);
+    const kept = { position, bytes, mark, priority, storedAt, ...(expiresAt && { expiresAt }) };
+    this.#recent.add(position, message, bytes);
+    this.#ledger.place(kept);
+    for (;;) {
+      try {
+        await this.#write(commits, kept, message);
+        return entryOf(kept, message);
+      } catch (error) {
+        if (!this.#ledger.get(position)) return entryOf(kept, message);
+        if (!(error instanceof DiskFullError && this.#recent.isRead(position) && this.#opened)) {
+          this.#ledger.remove(position);
+          this.#recent.delete(position);
+          throw error;
+        }
+        // It is on its way to the broker, and cannot be called back.
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  async #write(commits: GroupCommit, kept: Kept, message: Message): Promise<void> {
+    const { messages, index } = this.#open;
+    const { position, bytes } = kept;
+    const put = () => {
+      index.put(position, encodeIndexed({ ...kept, expirySeconds: message.expirySeconds }));
+      messages.put(position, encodeMessage(message));
+    };
+    const write = commits.write(recordBytes(message, bytes), put);
+    this.#writes.set(position, write);
+    try {
+      await write.settled;
+    } finally {
+      this.#writes.delete(position);
+    }
+    this.#recent.written(position);
   }
 
   /** Deletes a message from the disk, and does whatever else there is to do, of so many bytes, with it. */
   async #delete(position: number, bytes = 0, also?: () => void): Promise<void> {
     const { commits, messages, index } = this.#open;
+    const write = this.#writes.get(position);
+    this.#recent.delete(position);
+    if (!also && write && commits.cancel(write)) return;
     try {
       await commits.remove(bytes, () => {
         index.remove(position);
@@ -270,16 +316,22 @@ export class LmdbSpool implements Spool {
     throw new RelayError('spool: it is closed.', { code: 'CLOSED', stage: 'spool' });
   }
 
+  get #writtenBytes(): number {
+    return this.#ledger.bytes - this.#recent.unwrittenBytes;
+  }
+
   /** Lets in as much as the disk still takes; resolves with how much that is, in bytes. */
   async #lookAt(disk: DiskSpace): Promise<number> {
     this.#lookedAt = performance.now();
     const { bytes, largest } = await disk.room();
     this.#largest = largest;
-    this.#ledger.room.limit(this.#ledger.bytes + bytes, largest);
+    this.#ledger.room.limit(this.#writtenBytes + bytes, largest);
     return bytes;
   }
 
   #messageAt(position: number): Message {
+    const recent = this.#recent.get(position);
+    if (recent) return recent;
     const stored = this.#open.messages.getBinary(position);
     if (!stored) throw this.#asError(new Error(`message ${position} is not where it was put`));
     return decodeMessage(stored);
@@ -292,4 +344,9 @@ export class LmdbSpool implements Spool {
       { code: 'SPOOL_FAILED', stage: 'spool', retryable: true, cause: error },
     );
   }
+}
+
+function entryOf({ position, bytes, storedAt, expiresAt }: Kept, message: Message): SpoolEntry {
+  if (expiresAt === undefined) return { position, message, storedAt, bytes };
+  return { position, message, storedAt, bytes, expiresAt };
 }

@@ -10,10 +10,20 @@ export function encodeMessage(message: Message): Buffer {
     ...rest,
     ...(correlationData && { correlationData: asBuffer(correlationData).toString('base64') }),
   };
-  const json = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(json.byteLength);
-  return Buffer.concat([length, json, payload]);
+  const json = JSON.stringify(header);
+  const jsonBytes = Buffer.byteLength(json);
+  const record = Buffer.allocUnsafe(4 + jsonBytes + payload.byteLength);
+  record.writeUInt32LE(jsonBytes);
+  record.write(json, 4);
+  record.set(payload, 4 + jsonBytes);
+  return record;
+}
+
+/** As many bytes as the record of a message takes, or more: its texts as JSON, its correlation data in base64. */
+export function recordBytes(message: Message, bytes: number): number {
+  const { payload, contentType = '', responseTopic = '', correlationData } = message;
+  const texts = bytes - payload.byteLength + contentType.length + responseTopic.length;
+  return payload.byteLength + 512 + texts * 6 + (correlationData?.byteLength ?? 0) * 2;
 }
 
 /** @throws {Error} for bytes that `encodeMessage()` has not made. */
