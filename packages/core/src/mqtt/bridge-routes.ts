@@ -22,7 +22,13 @@ interface RouteDirection extends RouteManner {
   readonly direction?: 'out' | 'in' | 'both' | undefined;
 }
 
-/** A route as Mosquitto writes it: the same pattern on both sides, behind a prefix on each. */
+/**
+ * A route as Mosquitto writes it: the same pattern on both sides, behind a prefix on each.
+ *
+ * @example
+ * // topic faces/# out 1 edge/ cloud/
+ * { pattern: 'faces/#', localPrefix: 'edge/', remotePrefix: 'cloud/' }
+ */
 export interface PatternRoute extends RouteDirection {
   /** A topic or filter, or '' where the prefixes are all. */
   readonly pattern: string;
@@ -32,7 +38,14 @@ export interface PatternRoute extends RouteDirection {
   readonly remotePrefix?: string | undefined;
 }
 
-/** A route of a Bridge: two topics or filters, or one pattern with prefixes. */
+/**
+ * A route of a Bridge: two topics or filters, or one pattern with prefixes.
+ *
+ * @example
+ * { from: 'hw3facestx2', to: 'hw3faces' }
+ * { from: 'site/+/alarms', to: 'cloud/+/alarms', priority: 10, expirySeconds: 3_600 }
+ * { from: 'commands', to: 'device-1/commands', direction: 'in' }
+ */
 export type BridgeRoute = (TopicRoute & RouteDirection) | PatternRoute;
 
 /** A route in one direction. */

@@ -102,6 +102,16 @@ type Purpose = Pick<BridgeLaneOptions, 'name' | 'topics' | 'spool' | 'dropsHeld'
  *   topics: [{ from: 'hw3facestx2', to: 'hw3faces' }],
  * });
  * await bridge.run({ signal });
+ *
+ * @example
+ * // both ways, on disk, no faster than the uplink may be used; docs/bridge.md tells of all of it
+ * const bridge = new Bridge({
+ *   from: { url: 'mqtt://localhost' },
+ *   to: { url: 'mqtts://cloud.example', clientId: 'device-1', limit: { bytesPerSecond: 250_000 } },
+ *   topics: [{ from: 'faces' }, { from: 'commands', to: 'device-1/commands', direction: 'in' }],
+ *   spool: './bridge-spool',
+ *   stateTopic: true,
+ * });
  */
 export class Bridge extends EventEmitter<BridgeEvents> {
   readonly name: string;

@@ -34,9 +34,6 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     log.warn(`the broker at ${url} has forgotten us; what it kept for this sink is gone`),
   );
   faces.on('offline', ({ error }) => log.change('broker', error.message, 'warn'));
-  faces.on('forgotten', ({ url }) =>
-    log.warn(`the broker at ${url} no longer knows the session; what it kept for the sink is gone`),
-  );
   sink.on('stored', ({ key }) =>
     log.change('first', `storing in ${options.store}, first ${key.split('/', 1)[0]}/…`),
   );

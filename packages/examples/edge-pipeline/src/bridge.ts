@@ -32,11 +32,6 @@ export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
     log.change(side, `bridge: connected ${side} ${topics[side]} at ${url}`),
   );
   bridge.on('offline', ({ side, error }) => log.change(side, error.message, 'warn'));
-  bridge.on('forgotten', ({ side, url }) =>
-    log.warn(
-      `bridge: the broker at ${url} no longer knows the session (${side}); what it kept for the bridge is gone`,
-    ),
-  );
   bridge.on('waiting', ({ topic }) =>
     log.change('waiting', `bridge: nobody subscribes to ${topic} yet; keeping the faces`),
   );
