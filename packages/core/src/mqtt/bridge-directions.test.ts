@@ -243,6 +243,46 @@ describeWith('mosquitto', 'Bridge in both directions', () => {
     expect(await listenOnce(far, 'bridge/state')).toBe('bridge/state 0 retained');
   });
 
+  it('says so on both brokers by one option, and never forwards it', async () => {
+    const [heardNear, heardFar] = [await listen(near, '#'), await listen(far, '#')];
+    const bridge = await start({
+      from: { url: near.url, clientId: 'device-1' },
+      topics: [{ from: '#', direction: 'both' }],
+      stateTopic: true,
+    });
+    await publish(near, 'a', 'b');
+    await until(() => heardFar.includes('a b'), 'what was published');
+    await bridge.close();
+    const state = 'edge-relay/bridge/device-1/state';
+    await until(() => heardNear.length >= 3 && heardFar.length >= 3, 'all');
+    expect(heardNear.sort()).toEqual(['a b', `${state} 0`, `${state} 1`]);
+    expect(heardFar.sort()).toEqual(['a b', `${state} 0`, `${state} 1`]);
+    expect(bridge.stats).toMatchObject({ forwarded: 1, refused: 0 });
+  });
+
+  it.each([
+    ['receipts', { topics: [{ from: 'a' }], receipts: true }],
+    ['routes that come in', { topics: [{ from: 'a', direction: 'both' as const }] }],
+  ])(
+    'lets devices of one configuration meet at one broker, each with its name there: %s',
+    async (_, options) => {
+      const other = await startMosquitto();
+      onTestFinished(() => other.close());
+      const offline: string[] = [];
+      for (const [index, { url }] of [near, other].entries()) {
+        const to = { url: far.url, clientId: `device-${index}` };
+        const bridge = await start({ ...options, from: { url }, to });
+        bridge.on('offline', ({ error }) => offline.push(error.message));
+      }
+      const heard = await listen(other, 'a');
+      await publish(near, 'a', 'b');
+      const arrives = !('receipts' in options);
+      if (arrives) await until(() => heard.length === 1, 'it came from the one to the other');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(offline).toEqual([]);
+    },
+  );
+
   it('tells when a broker has forgotten what it kept for it', async () => {
     const bridge = await start({ topics: [{ from: 'a' }], from: { url: near.url, retryMaximumMs: 200 } });
     const forgotten: object[] = [];

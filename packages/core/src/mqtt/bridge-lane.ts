@@ -21,6 +21,8 @@ export interface BridgeLaneOptions {
   readonly dropsHeld: boolean;
   /** The bridge's own id in the property `via`, where messages could go round in circles. */
   readonly via: string | undefined;
+  /** Where the bridge says to the broker it takes from that it is there: not to be forwarded. */
+  readonly stateTopic: string | undefined;
 }
 
 /** What a lane tells its bridge. */
@@ -52,6 +54,7 @@ export class BridgeLane {
   readonly #topics: TopicMap<LaneRoute>;
   readonly #dropsHeld: boolean;
   readonly #via: string | undefined;
+  readonly #stateTopic: string | undefined;
   readonly #user: BridgeLaneUser;
   readonly #failed = new AbortController();
   readonly #counts = { refused: 0, duplicates: 0, looped: 0 };
@@ -60,12 +63,13 @@ export class BridgeLane {
   #isClosing = false;
 
   constructor(options: BridgeLaneOptions, user: BridgeLaneUser) {
-    const { name, from, to, topics, spool, dropsHeld, via } = options;
+    const { name, from, to, topics, spool, dropsHeld, via, stateTopic } = options;
     this.#name = name;
     this.#user = user;
     this.#spool = spool;
     this.#dropsHeld = dropsHeld;
     this.#via = via;
+    this.#stateTopic = stateTopic;
     this.#topics = new TopicMap(topics, name);
     this.#subscriber = new Subscriber({
       ...from,
@@ -136,6 +140,7 @@ export class BridgeLane {
   }
 
   #rename(delivery: Delivery): OutgoingMessage[] | Promise<OutgoingMessage[]> {
+    if (delivery.topic === this.#stateTopic) return [];
     if (this.#via !== undefined && passedBridges(delivery).includes(this.#via)) {
       this.#counts.looped += 1;
       return [];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type BridgeRoute, directedRoutes } from './bridge-routes';
+import { overlap } from './topic';
 import { TopicMap } from './topic-map';
 
 const level = fc.stringMatching(/^[a-z0-9_]{1,5}$/);
@@ -72,7 +73,72 @@ describe('routes of a bridge', () => {
     [{ from: '' }, /topic filter must be a text/],
     [{ pattern: 'a#' }, /topic filter "a#" is wrong/],
     [{}, /topic filter must be a text/],
+    [{ from: 'a', expirySeconds: 2 ** 32 }, /expirySeconds must be .* 4294967296/],
+    [{ from: 'a', pattern: 'b' }, /from and to, or pattern and its prefixes, not both/],
+    [{ pattern: 'a', localPrefix: '+/' }, /prefixes have no wildcards/],
+    [{ pattern: '$share/g/a' }, /a pattern is not shared/],
+    [{ pattern: '', localPrefix: 'a' }, /must be a text that is not empty/],
   ])('are refused: %j', (route, text) => {
     expect(() => directedRoutes([route as BridgeRoute], true, 'test')).toThrow(text);
+  });
+
+  it.each<[boolean, BridgeRoute[]]>([
+    [false, [{ from: 'a/#' }]],
+    [false, [{ from: 'faces' }, { from: 'commands', direction: 'in' }]],
+    [
+      false,
+      [
+        { from: 'a', to: 'b' },
+        { from: 'c', to: 'b', direction: 'in' },
+      ],
+    ],
+    [
+      false,
+      [
+        { from: 'a', to: 'b' },
+        { from: 'a', to: 'c', direction: 'in' },
+      ],
+    ],
+    [true, [{ from: 'a', direction: 'both' }]],
+    [true, [{ from: 'a/#' }, { from: 'a/b', direction: 'in' }]],
+    [
+      true,
+      [
+        { from: '$share/g/a', to: 'b' },
+        { from: 'a', to: 'b', direction: 'in' },
+      ],
+    ],
+    [
+      true,
+      [
+        { from: 'a', to: 'b' },
+        { from: 'c', to: 'b', direction: 'in' },
+        { from: 'c', to: 'd' },
+        { from: 'a', to: 'd', direction: 'in' },
+      ],
+    ],
+  ])('can loop: %s for %j', (canLoop, routes) => {
+    expect(directedRoutes(routes, false, 'test').canLoop).toBe(canLoop);
+  });
+
+  it('overlap whenever one topic fits both', () => {
+    // The same topic twice, with some levels and perhaps the rest replaced by wildcards.
+    const filterOf = (levels: readonly string[], wild: readonly boolean[], end: number) =>
+      [
+        ...levels.map((text, index) => (wild[index] ? '+' : text)).slice(0, end),
+        ...(end < levels.length ? ['#'] : []),
+      ].join('/');
+    const wildcards = fc.tuple(
+      fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+      fc.integer({ min: 0, max: 4 }),
+    );
+    fc.assert(
+      fc.property(topic, wildcards, wildcards, (levels, one, other) => {
+        expect(overlap(filterOf(levels, ...one), filterOf(levels, ...other))).toBe(true);
+      }),
+    );
+    expect(overlap('a/#', 'a')).toBe(true);
+    expect(overlap('a/+', 'a')).toBe(false);
+    expect(overlap('+/b', 'a/c')).toBe(false);
   });
 });

@@ -5,7 +5,7 @@ import { describeWith } from '../../test/requirements';
 import { type FaultProxy, startFaultProxy } from '../testing/fault-proxy';
 import { freePort } from '../testing/free-port';
 import { type Mosquitto, startMosquitto } from '../testing/mosquitto';
-import { Bridge } from './bridge';
+import { Bridge, type BridgeOptions } from './bridge';
 import { Publisher } from './publisher';
 import { Subscriber } from './subscriber';
 
@@ -210,6 +210,28 @@ describeWith('mosquitto', 'Bridge between two Mosquittos', () => {
 });
 
 describe('Bridge between brokers of MQTT 3.1.1', () => {
+  it('forwards both ways where nothing can go round in circles', async () => {
+    const [near, far] = await Promise.all([startAedes(), startAedes()]);
+    const reader = await archive(far.url);
+    const bridge = new Bridge({
+      from: { url: near.url },
+      to: { url: far.url },
+      topics: [...routes, { from: 'commands', direction: 'in' }],
+    });
+    const sides = new Set<string>();
+    bridge.on('online', ({ side }) => sides.add(side));
+    const running = bridge.run();
+    await until(() => sides.size === 2, 'both sides are up');
+    const publisher = new Publisher({ url: near.url, topic: 'hw3facestx2' });
+    await publisher.publish({ payload: 'x' });
+    await until(() => reader.texts.length === 1, 'the text');
+    await bridge.close();
+    await running;
+    await publisher.close();
+    await reader.close();
+    await Promise.all([near.close(), far.close()]);
+  });
+
   it('forwards', async () => {
     const [near, far] = await Promise.all([startAedes(), startAedes()]);
     const reader = await archive(far.url);
@@ -231,10 +253,20 @@ describe('Bridge', () => {
   const url = 'mqtt://h';
   it.each([
     [{ from: { url }, to: { url }, topics: [] }, /at least one/],
+    [{ from: { url }, to: { url }, topics: routes, mode: 'store' }, /mode store needs a spool/],
+    [{ from: { url }, to: { url }, topics: routes, mode: 'ack-through', spool: './x' }, /it has no spool/],
+    [
+      { from: { url }, to: { url }, topics: routes, mode: 'fast' },
+      /mode must be store or ack-through, not fast/,
+    ],
+    [
+      { from: { url, clientId: 'a+' }, to: { url }, topics: routes, stateTopic: true },
+      /"edge-relay\/bridge\/a\+\/state"/,
+    ],
     [{ from: { url: 'x' }, to: { url }, topics: routes }, /bridge \(from\).*"x"/],
     [{ from: { url }, to: { url: 'http://u:secret@h' }, topics: routes }, /bridge \(to\).*u:\*\*\*@h/],
   ])('refuses the options %j', (options, message) => {
-    expect(() => new Bridge(options)).toThrow(TypeError);
-    expect(() => new Bridge(options)).toThrow(message);
+    expect(() => new Bridge(options as BridgeOptions)).toThrow(TypeError);
+    expect(() => new Bridge(options as BridgeOptions)).toThrow(message);
   });
 });

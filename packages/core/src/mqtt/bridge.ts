@@ -1,8 +1,9 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { EventEmitter } from 'eventemitter3';
 import { apart } from '../apart';
 import { RelayError } from '../errors';
-import { foreignId } from '../identity';
+import { foreignId, safeName } from '../identity';
 import type { Message } from '../message';
 import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
@@ -25,7 +26,11 @@ export interface BridgeOptions {
    * @default made from the far broker's address and the topics, so that it stays the same
    */
   readonly from: BridgeSide;
-  /** The broker to give to. */
+  /**
+   * The broker to give to. With routes that come in, its `clientId` and `-in` name the session that keeps there
+   * what comes while we are away: it must be another one for each bridge at this broker.
+   * @default for the session, the name of the one at the first broker
+   */
   readonly to: BridgeSide;
   /** What goes over, and under which name: `[{ from: 'hw3facestx2', to: 'hw3faces' }]`. */
   readonly topics: readonly BridgeRoute[];
@@ -35,6 +40,18 @@ export interface BridgeOptions {
    * at once that we have them. @default new MemorySpool(), and that broker keeps them
    */
   readonly spool?: string | Spool | undefined;
+  /**
+   * When the broker that a message comes from is told that we have it. `store`: when it is in the spool, which
+   * must be given then. `ack-through`: when the broker that it goes to has it; there is no spool then, and what
+   * waits, waits at the first one. @default 'store' with a spool, 'ack-through' without
+   */
+  readonly mode?: 'store' | 'ack-through' | undefined;
+  /**
+   * A topic that says on each of the two brokers whether the bridge is connected to it, retained: `1` while it
+   * is; `0` after a goodbye, or by last will (MQTT 5 section 3.1.2.5). It is never forwarded. `true` stands
+   * for `edge-relay/bridge/{client id of from}/state`; the `stateTopic` of a side comes before. @default none
+   */
+  readonly stateTopic?: string | true | undefined;
   /**
    * Carries receipts back, from `{topic}/receipts/+` of the one broker to that of the other, and takes no
    * message a second time that it still holds. See docs/receipts.md. @default false
@@ -85,10 +102,20 @@ type Purpose = Pick<BridgeLaneOptions, 'name' | 'topics' | 'spool' | 'dropsHeld'
  *   topics: [{ from: 'hw3facestx2', to: 'hw3faces' }],
  * });
  * await bridge.run({ signal });
+ *
+ * @example
+ * // both ways, on disk, no faster than the uplink may be used; docs/bridge.md tells of all of it
+ * const bridge = new Bridge({
+ *   from: { url: 'mqtt://localhost' },
+ *   to: { url: 'mqtts://cloud.example', clientId: 'device-1', limit: { bytesPerSecond: 250_000 } },
+ *   topics: [{ from: 'faces' }, { from: 'commands', to: 'device-1/commands', direction: 'in' }],
+ *   spool: './bridge-spool',
+ *   stateTopic: true,
+ * });
  */
 export class Bridge extends EventEmitter<BridgeEvents> {
   readonly name: string;
-  readonly #options: BridgeOptions;
+  readonly #sides: Readonly<Record<Side, BridgeSide>>;
   /** What messages go through, in one direction each; receipts are not among them. */
   readonly #lanes: readonly BridgeLane[];
   readonly #receiptLanes: readonly BridgeLane[];
@@ -102,16 +129,18 @@ export class Bridge extends EventEmitter<BridgeEvents> {
     super();
     const { topics, spool, receipts = false, name = 'bridge' } = options;
     this.name = name;
-    this.#options = options;
+    assertMode(options, name);
     const routes = directedRoutes(topics, receipts, name);
     const session = options.from.clientId ?? defaultClientId(options);
-    const isTwoWay = routes.out.length > 0 && routes.in.length > 0;
-    if (isTwoWay && spool !== undefined && typeof spool !== 'string') {
+    // Two bridges at one broker have two names there, whatever they are called elsewhere.
+    const farSession = options.to.clientId ?? session;
+    this.#sides = sidesOf(options, session);
+    if (routes.out.length > 0 && routes.in.length > 0 && spool !== undefined && typeof spool !== 'string') {
       throw new TypeError(
         `${name}: routes of both directions need a spool each. Give spool the path of a folder.`,
       );
     }
-    const shared = { dropsHeld: receipts, via: isTwoWay ? session : undefined };
+    const shared = { dropsHeld: receipts, via: routes.canLoop ? farSession : undefined };
     const lanes: BridgeLane[] = [];
     if (routes.out.length > 0) {
       const way = { name, session, topics: routes.out, spool: spoolFor(spool, 'out') };
@@ -120,19 +149,21 @@ export class Bridge extends EventEmitter<BridgeEvents> {
     if (routes.in.length > 0) {
       const way = {
         name: `${name} in`,
-        session: `${session}-in`,
+        session: `${farSession}-in`,
         topics: routes.in,
         spool: spoolFor(spool, 'in'),
       };
       lanes.push(this.#lane('in', { ...shared, ...way }));
     }
     this.#lanes = lanes;
+    // Devices with one and the same configuration meet at the far broker.
+    const receiptSessions = { out: session, in: `${farSession}-${safeName(hostname())}` };
     this.#receiptLanes = (['out', 'in'] as const)
       .filter((direction) => routes.receipts[direction].length > 0)
       .map((direction) =>
         this.#lane(direction, {
           name: `${name} receipts`,
-          session: `${session}-receipts-${direction}`,
+          session: `${receiptSessions[direction]}-receipts-${direction}`,
           topics: routes.receipts[direction],
           // Receipts that are lost are given again.
           spool: new MemorySpool({ whenFull: 'drop-oldest' }),
@@ -200,14 +231,14 @@ export class Bridge extends EventEmitter<BridgeEvents> {
   #lane(direction: Direction, { session, whenNoSubscriber, ...purpose }: Purpose): BridgeLane {
     const near: Side = direction === 'out' ? 'from' : 'to';
     const far: Side = near === 'from' ? 'to' : 'from';
-    const from = this.#options[near];
-    const to = this.#options[far];
+    const { [near]: from, [far]: to } = this.#sides;
     // Names and topics are for one connection to a broker, not for each.
     const isFirst = this.#connections[near] === 0;
     const { clientId, stateTopic, ...others } = to;
     for (const side of [near, far]) this.#connections[side] += 1;
     const options = {
       ...purpose,
+      stateTopic: from.stateTopic,
       from: { ...from, clientId: session, ...(!isFirst && { stateTopic: undefined }) },
       to: {
         ...others,
@@ -227,7 +258,7 @@ export class Bridge extends EventEmitter<BridgeEvents> {
         this.#up[sides[end]].delete(`${session} ${end}`);
         this.emit('offline', { side: sides[end], ...news });
       },
-      forgotten: ({ url }) => this.emit('forgotten', { side: near, url }),
+      forgotten: ({ url }) => void (whenNoSubscriber ?? this.emit('forgotten', { side: near, url })),
       forwarded: (news) => void (whenNoSubscriber ?? this.emit('forwarded', news)),
       refused: (news) => this.emit('refused', news),
       drop: (news) => void (whenNoSubscriber ?? this.emit('drop', news)),
@@ -260,6 +291,31 @@ function emptyStats() {
 function spoolFor(spool: BridgeOptions['spool'], direction: Direction): Spool {
   if (spool === undefined) return new MemorySpool();
   return typeof spool === 'string' ? new LmdbSpool(join(spool, direction)) : spool;
+}
+
+/** @throws {TypeError} for a mode that is none, or that does not go with the spool. */
+function assertMode(
+  { spool, mode = spool === undefined ? 'ack-through' : 'store' }: BridgeOptions,
+  name: string,
+) {
+  if (mode !== 'store' && mode !== 'ack-through') {
+    throw new TypeError(`${name}: mode must be store or ack-through, not ${mode}.`);
+  }
+  if (mode === 'store' && spool === undefined) {
+    throw new TypeError(`${name}: mode store needs a spool. Give spool the path of a folder.`);
+  }
+  if (mode === 'ack-through' && spool !== undefined) {
+    throw new TypeError(
+      `${name}: mode ack-through leaves messages with their broker until the other one has them, so it has no spool. Leave out one of the two.`,
+    );
+  }
+}
+
+/** Both sides, each with its topic of the state. */
+function sidesOf({ from, to, stateTopic }: BridgeOptions, session: string): Record<Side, BridgeSide> {
+  if (stateTopic === undefined) return { from, to };
+  const topic = stateTopic === true ? `edge-relay/bridge/${session}/state` : stateTopic;
+  return { from: { stateTopic: topic, ...from }, to: { stateTopic: topic, ...to } };
 }
 
 /** The same after a restart, also in a new container or with a new password, so that the broker knows us again. */

@@ -10,6 +10,7 @@ import { type FaultProxy, startFaultProxy } from '../testing/fault-proxy';
 import { freePort } from '../testing/free-port';
 import { type Mosquitto, startMosquitto } from '../testing/mosquitto';
 import { Publisher } from './publisher';
+import type { OutgoingMessage } from './publisher-options';
 import { Subscriber } from './subscriber';
 
 /** Collects and acknowledges what arrives, until it is closed. */
@@ -356,6 +357,14 @@ describe('Publisher', () => {
   ])('refuses the options %j', (options, message) => {
     expect(() => new Publisher(options)).toThrow(TypeError);
     expect(() => new Publisher(options)).toThrow(message);
+  });
+
+  it.each([
+    [{ qos: 2 }, /qos must be 0 or 1, not 2/],
+    [{ priority: 0.5 }, /priority must be a whole number, not 0.5/],
+  ])('refuses a message with %j', async (part, text) => {
+    await using publisher = new Publisher({ url: 'mqtt://127.0.0.1:1', topic: 'a' });
+    await expect(publisher.publish({ payload: 'x', ...part } as OutgoingMessage)).rejects.toThrow(text);
   });
 
   it('refuses a message without a topic, and one that is not bytes', async () => {

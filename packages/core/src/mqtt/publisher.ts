@@ -240,6 +240,9 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     const { qos = 1, retain, contentType, expirySeconds, priority } = message;
     const { responseTopic, correlationData, payloadIsText } = message;
     if (qos !== 0 && qos !== 1) throw new TypeError(`${this.name}: qos must be 0 or 1, not ${qos}.`);
+    if (priority !== undefined && !Number.isInteger(priority)) {
+      throw new TypeError(`${this.name}: priority must be a whole number, not ${priority}.`);
+    }
     const complete: { -readonly [Name in keyof Message]: Message[Name] } = {
       id: message.id ?? propertyOf({ properties }, 'id') ?? randomUUID(),
       topic,

@@ -161,6 +161,8 @@ export class Reception {
       return;
     }
     if (this.#subscribed && !clean) forgotten(link);
+    // Until it has answered: a link that breaks before leaves a session without a subscription.
+    this.#subscribed = false;
     // Retain handling 1: retained messages only for a new subscription (MQTT 5 section 3.8.3.1).
     const wish = { qos, ...(link.protocolVersion === 5 && { rh: 1, rap: retainAsPublished }) } as const;
     link.client.subscribe(Object.fromEntries(filters.map((filter) => [filter, wish])), (error) => {

@@ -28,6 +28,8 @@ export interface SenderUser {
 
 /** Beyond this what waits to be written to the connection counts as full for QoS 0, in bytes. */
 const UNSENT_BYTES = 1024 * 1024;
+/** A longer one would go off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** No matching subscribers (MQTT 5 section 3.4.2.1). */
 const NO_SUBSCRIBER = 0x10;
 /** PUBACK codes that no waiting cures (section 3.4.2.1). */
@@ -244,7 +246,7 @@ export class Sender {
 
   #comeBack(inMs: number): void {
     clearTimeout(this.#nextTurn);
-    this.#nextTurn = setTimeout(() => this.pump(), inMs);
+    this.#nextTurn = setTimeout(() => this.pump(), Math.min(inMs, LONGEST_TIMER_MS));
   }
 
   /** What is to be sent again now, and may go before all that is new. */

@@ -249,6 +249,30 @@ describeWith('mosquitto', 'Subscriber on Mosquitto', () => {
     await iterator.return?.();
   });
 
+  it('tells once when the broker has forgotten what it kept, and not when it was only cut off', async () => {
+    const forgotten: string[] = [];
+    const url = `mqtt://127.0.0.1:${proxy.port}`;
+    const readers = [subscribe({ url, clientId: undefined }), subscribe({ url })];
+    for (const [index, reader] of readers.entries()) {
+      reader.on('forgotten', (news) => forgotten.push(`${index} ${news.url}`));
+      reader[Symbol.asyncIterator]().next();
+    }
+    const [unnamed, named] = readers;
+    let connections = 0;
+    named!.on('online', () => {
+      connections += 1;
+    });
+    await until(() => connections === 1 && unnamed!.stats.online, 'both are there');
+    proxy.cut();
+    await until(() => connections === 2 && unnamed!.stats.online, 'both are back');
+    expect(forgotten).toEqual([]);
+    await broker.kill();
+    await broker.start();
+    await until(() => connections === 3 && unnamed!.stats.online, 'both are back again');
+    expect(forgotten).toEqual([`1 ${url}`]);
+    for (const reader of readers) await reader.close();
+  });
+
   it('says so when it may not subscribe', async () => {
     // Mosquitto grants subscriptions whatever its access rules say, so a broker that refuses is played by hand.
     const refusing = createServer((socket) => answerWithRefusal(socket)).listen(0, '127.0.0.1');
@@ -277,6 +301,46 @@ describe('Subscriber on a broker that does not answer', () => {
     await subscriber.close();
     expect(await next).toEqual({ done: true, value: undefined });
     silent.close();
+  });
+});
+
+describe('Subscriber on a broker that has forgotten it', () => {
+  it('subscribes again also when the link broke while it did', async () => {
+    let connections = 0;
+    const subscriptions: number[] = [];
+    const broker = createServer((socket) => {
+      const connection = ++connections;
+      socket.on('error', () => {});
+      socket.on('data', (data) => {
+        const type = data[0]! >> 4;
+        // On the third one it knows the session that the second has made, without any subscription.
+        if (type === 1) socket.write(Buffer.from([0x20, 3, connection === 3 ? 1 : 0, 0, 0]));
+        if (type !== 8) return;
+        subscriptions.push(connection);
+        if (connection === 2) socket.destroy();
+        else socket.write(Buffer.from([0x90, 4, data[2]!, data[3]!, 0, 1]));
+        if (connection === 1) setTimeout(() => socket.destroy(), 50);
+      });
+    }).listen(0, '127.0.0.1');
+    await once(broker, 'listening');
+    const { port } = broker.address() as { port: number };
+    const subscriber = new Subscriber({
+      url: `mqtt://127.0.0.1:${port}`,
+      topic: 'x',
+      clientId: 'x',
+      retryMinimumMs: 1,
+      retryMaximumMs: 2,
+    });
+    let forgotten = 0;
+    subscriber.on('forgotten', () => {
+      forgotten += 1;
+    });
+    subscriber[Symbol.asyncIterator]().next();
+    await until(() => connections === 3 && subscriber.stats.online, 'it is up for the third time');
+    expect(subscriptions).toEqual([1, 2, 3]);
+    expect(forgotten).toBe(1);
+    await subscriber.close();
+    broker.close();
   });
 });
 

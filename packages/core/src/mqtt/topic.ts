@@ -44,3 +44,14 @@ export function problemWithText(text: string): string | undefined {
 export function withoutShare(filter: string): string {
   return filter.replace(/^\$share\/[^/]+\//, '');
 }
+
+/** Whether there may be a topic that fits both filters; what stands before a share is not part of them. */
+export function overlap(one: string, other: string): boolean {
+  const [these, those] = [withoutShare(one).split('/'), withoutShare(other).split('/')];
+  for (let index = 0; ; index += 1) {
+    const [level, counterpart] = [these[index], those[index]];
+    if (level === '#' || counterpart === '#') return true;
+    if (level === undefined || counterpart === undefined) return level === counterpart;
+    if (level !== '+' && counterpart !== '+' && level !== counterpart) return false;
+  }
+}

@@ -64,7 +64,8 @@ export function decodeIndexed(record: Buffer): Required<IndexRecord> {
     storedAt: record.readDoubleLE(8),
     expirySeconds: record.readDoubleLE(16),
     mark: record.readDoubleLE(24),
-    priority: record.readDoubleLE(32),
+    // Spools from before there were priorities have four.
+    priority: record.byteLength < 40 ? 0 : record.readDoubleLE(32),
   };
 }
 
