@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Bridge } from 'edge-relay';
+import { Bridge, LmdbSpool } from 'edge-relay';
 import { freePort, type Mosquitto, startMosquitto } from 'edge-relay/testing';
 import { RawClient } from './lib/raw-mqtt';
 
@@ -40,8 +40,10 @@ interface Outcome {
 type Forwarder = (near: Mosquitto, far: Mosquitto, folder: string) => Promise<ChildProcess | undefined>;
 
 const forwarders: Record<string, Forwarder> = {
-  'edge-relay, spool on disk': (near, far, folder) =>
-    startRole('bridge', near.port, far.port, join(folder, 'spool')),
+  'edge-relay, every message on disk': (near, far, folder) =>
+    startRole('bridge', near.port, far.port, join(folder, 'spool'), 'always'),
+  'edge-relay, on disk unless taken': (near, far, folder) =>
+    startRole('bridge', near.port, far.port, join(folder, 'spool'), 'unless-taken'),
   'edge-relay, in memory': (near, far) => startRole('bridge', near.port, far.port, ''),
   'mosquitto bridge': async () => undefined,
 };
@@ -51,7 +53,7 @@ if (spawnSync('/usr/bin/python3', ['-c', 'import paho.mqtt']).status === 0) {
 }
 
 const [role, ...args] = positionals;
-if (role === 'bridge') await runBridge(Number(args[0]), Number(args[1]), args[2] ?? '');
+if (role === 'bridge') await runBridge(Number(args[0]), Number(args[1]), args[2] ?? '', args[3]);
 else if (role === 'load') await runLoad(Number(args[0]));
 else if (role === 'drain') await runDrain(Number(args[0]));
 else await compare();
@@ -106,12 +108,12 @@ async function measure(name: string, forwarder: Forwarder): Promise<Outcome> {
   }
 }
 
-async function runBridge(nearPort: number, farPort: number, spool: string): Promise<void> {
+async function runBridge(nearPort: number, farPort: number, spool: string, writes = 'always'): Promise<void> {
   const bridge = new Bridge({
     from: { url: `mqtt://127.0.0.1:${nearPort}`, windowMessages: 2_000, windowBytes: 64 * 1024 * 1024 },
     to: { url: `mqtt://127.0.0.1:${farPort}`, windowMessages: 2_000, windowBytes: 64 * 1024 * 1024 },
     topics: [{ from: 'edge', to: 'cloud' }],
-    ...(spool && { spool }),
+    ...(spool && { spool: new LmdbSpool(spool, { writes: writes as 'always' | 'unless-taken' }) }),
   });
   bridge.on('online', ({ side }) => side === 'from' && console.log('ready'));
   process.once('SIGTERM', () => process.exit());

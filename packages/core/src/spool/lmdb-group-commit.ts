@@ -1,6 +1,8 @@
 import type { RootDatabase } from 'lmdb';
 
 export interface GroupCommitOptions {
+  /** Whether everything is written, needed or not. */
+  readonly writesAlways: boolean;
   /** Bytes that may be written now; below zero when others have filled the disk. */
   room(): Promise<number>;
   /** There is no room; called before the writes that found none are rejected. */
@@ -39,8 +41,8 @@ export class DiskFullError extends Error {}
 /**
  * Writes to an LMDB database in groups: what arrives while one group is on its way to the disk makes up
  * the next, in one transaction and one flush. There is only ever one on its way, so that nothing overtakes
- * what found no room. What has become needless before its turn is not written: under load the broker often
- * acknowledges a message before the disk would have it.
+ * what found no room. Unless everything is to be written, what has become needless before its turn is not:
+ * under load the broker often acknowledges a message before the disk would have it.
  */
 export class GroupCommit {
   readonly #root: RootDatabase<Buffer, number>;
@@ -70,10 +72,11 @@ export class GroupCommit {
   }
 
   /**
-   * Nobody needs this write any more: it resolves at once. True where its turn has not come and nothing of it
-   * will be on the disk; else it has to be removed.
+   * Nobody needs this write any more: it resolves at once, unless everything is to be written. True where its
+   * turn has not come and nothing of it will be on the disk; else it has to be removed.
    */
   cancel(write: Write): boolean {
+    if (this.#options.writesAlways) return false;
     write.resolve();
     if (write.state !== 'waiting') return false;
     write.state = 'cancelled';
@@ -140,6 +143,7 @@ export class GroupCommit {
    * Resolves with how old a write has to be now, in milliseconds.
    */
   async #patience(): Promise<number> {
+    if (this.#options.writesAlways) return 0;
     for (;;) {
       const before = this.#left;
       this.#queue = this.#queue.filter(({ state }) => state !== 'cancelled');
