@@ -34,6 +34,8 @@ async function run(): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  // Everything that was started ends when we do.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   const number = (text: string | undefined) => (text === undefined ? undefined : Number(text));
   const minutes = number(values.minutes);
   let kills = 0;
