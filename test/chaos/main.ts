@@ -34,14 +34,19 @@ async function run(): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  // Everything that was started ends when we do.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   const number = (text: string | undefined) => (text === undefined ? undefined : Number(text));
   const minutes = number(values.minutes);
+  const seed = number(values.seed) ?? Math.floor(Math.random() * 2 ** 31);
+  // First of all: whatever goes wrong can be repeated.
+  console.error(`--seed ${seed}`);
   let kills = 0;
   const { isSound, figures, evidence } = await trial({
     program: fileURLToPath(import.meta.url),
     kills: number(values.kills) ?? (minutes === undefined ? 60 : undefined),
     minutes,
-    seed: number(values.seed),
+    seed,
     mortal: values.only?.split(','),
     withReceipts: !values['without-receipts'],
     messagesPerSecond: Number(values.rate),
@@ -57,7 +62,7 @@ async function run(): Promise<number> {
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   if (!isSound) {
     const some = (items: readonly string[]) => items.slice(0, 20).join('\n  ');
-    console.error(`Not as it should be (--seed ${figures.seed}); what is left lies in ${evidence.folder}`);
+    console.error(`Not as it should be (--seed ${seed}); what is left lies in ${evidence.folder}`);
     if (evidence.lost.length > 0) console.error(`lost:\n  ${some(evidence.lost)}`);
     if (evidence.wrong.length > 0) console.error(`doubled or damaged:\n  ${some(evidence.wrong)}`);
   }

@@ -10,7 +10,7 @@ export interface TrialOptions {
   readonly program: string;
   readonly kills: number | undefined;
   readonly minutes: number | undefined;
-  readonly seed: number | undefined;
+  readonly seed: number;
   /** Those that are killed. @default all */
   readonly mortal: readonly string[] | undefined;
   readonly withReceipts: boolean;
@@ -39,7 +39,7 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
   const { mortal, seed, onDeed } = options;
   const relay = await Relay.create({ folder, program, withReceipts, messagesPerSecond });
   const { parties, links } = relay;
-  const chaos = new Chaos({ parties, links, ...(mortal && { mortal }), ...(seed !== undefined && { seed }) });
+  const chaos = new Chaos({ parties, links, seed, ...(mortal && { mortal }) });
   if (onDeed) chaos.on('deed', (deed) => onDeed(deed, relay));
   try {
     await chaos.start();

@@ -25,7 +25,7 @@ export class Told {
     const child = spawn(process.execPath, [...process.execArgv, script, ...args.map(String)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    process.once('exit', () => child.kill('SIGKILL'));
+    process.once('exit', () => child.kill());
     await once(child.stdout, 'data');
     return new Told(child);
   }
