@@ -1,4 +1,4 @@
-import { open, rename, stat } from 'node:fs/promises';
+import { open, rename, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { messageOf, RelayError } from '../errors';
@@ -10,24 +10,44 @@ const PAGE_BYTES = 4096;
 
 /**
  * Opens the database in a folder, and makes it where there is none.
+ * @param readEverything throws where anything cannot be read
  * @throws {RelayError} `SPOOL_DAMAGED`, once: the damaged file is set aside, and the next one begins anew.
  */
-export async function openDatabase(folder: string, databases: number): Promise<RootDatabase<Buffer, number>> {
+export async function openDatabase(
+  folder: string,
+  databases: number,
+  readEverything: (root: RootDatabase<Buffer, number>) => void,
+): Promise<RootDatabase<Buffer, number>> {
   await assertDatabase(folder);
+  const root = await openFile(folder, databases);
+  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
+  const path = join(folder, 'data.mdb');
+  const { size } = await stat(path);
+  const expected = (lastPageNumber + 1) * pageSize;
+  if (expected <= size) return root;
+  // It is cut short; or its last pages were taken and given back within one transaction, and never written.
+  await root.close();
+  await truncate(path, expected);
+  const extended = await openFile(folder, databases);
+  try {
+    readEverything(extended);
+    return extended;
+  } catch {
+    await extended.close();
+    await truncate(path, size);
+    throw await setAside(folder, `it is ${size} bytes long and should be ${expected}`);
+  }
+}
+
+async function openFile(folder: string, databases: number): Promise<RootDatabase<Buffer, number>> {
   const { open } = await import('lmdb');
-  const root = open<Buffer, number>({
+  return open<Buffer, number>({
     path: folder,
     maxDbs: databases,
     encoding: 'binary',
     // A batch of its own for each turn ends in a promise that nobody hears, also when it is rejected.
     eventTurnBatching: false,
   });
-  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
-  const { size } = await stat(join(folder, 'data.mdb'));
-  const expected = (lastPageNumber + 1) * pageSize;
-  if (expected <= size) return root;
-  await root.close();
-  throw await setAside(folder, `it is ${size} bytes long and should be ${expected}`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Database } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
 import { DiskSpace } from './lmdb-disk-space';
@@ -52,6 +52,8 @@ interface Opened {
   readonly setAside: SetAsideArea;
 }
 
+/** In one database: the messages, what the ledger keeps of each, and what was set aside. */
+const TABLES = 3;
 /** How long what is being sent waits for room on a full disk, before it is tried again. */
 const RETRY_MS = 1_000;
 /** How often it looks at the disk, at the most. */
@@ -233,10 +235,8 @@ export class LmdbSpool implements Spool {
     await this.#lock.acquire();
     await assertVersion(this.#folder);
     const folder = join(this.#folder, 'messages');
-    const root = await openDatabase(folder, 3);
-    const messages = root.openDB<Buffer, number>({ name: 'messages', encoding: 'binary' });
-    const index = root.openDB<Buffer, number>({ name: 'index', encoding: 'binary' });
-    const aside = root.openDB<Buffer, number>({ name: 'set-aside', encoding: 'binary' });
+    const root = await openDatabase(folder, TABLES, readEverything);
+    const [messages, index, aside] = tablesOf(root);
     const databases = [messages, index, aside];
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
     const commits = new GroupCommit(root, {
@@ -312,7 +312,12 @@ export class LmdbSpool implements Spool {
     const { commits, messages, index } = this.#open;
     const write = this.#writes.get(position);
     this.#recent.delete(position);
-    if (!also && write && commits.cancel(write)) return;
+    if (write && commits.cancel(write)) {
+      if (!also) return;
+    } else if (write) {
+      // Put and removed in one transaction, it would not have been on the disk.
+      await write.settled.catch(() => {});
+    }
     try {
       await commits.remove(bytes, () => {
         index.remove(position);
@@ -356,6 +361,23 @@ export class LmdbSpool implements Spool {
       `spool: ${this.#folder}: ${messageOf(error)}. Is the disk full, or the folder not writable?`,
       { code: 'SPOOL_FAILED', stage: 'spool', retryable: true, cause: error },
     );
+  }
+}
+
+type Table = Database<Buffer, number>;
+
+function tablesOf(root: RootDatabase<Buffer, number>): [messages: Table, index: Table, setAside: Table] {
+  const table = (name: string) => root.openDB<Buffer, number>({ name, encoding: 'binary' });
+  return [table('messages'), table('index'), table('set-aside')];
+}
+
+/** @throws where anything cannot be read, or a message is missing. */
+function readEverything(root: RootDatabase<Buffer, number>): void {
+  const [messages, index, setAside] = tablesOf(root);
+  for (const { value } of setAside.getRange()) decodeMessage(value);
+  for (const { key, value } of index.getRange()) {
+    decodeIndexed(value);
+    decodeMessage(messages.getBinary(key) ?? Buffer.alloc(0));
   }
 }
 
