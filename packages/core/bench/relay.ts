@@ -21,6 +21,8 @@ const { values, positionals } = parseArgs({
     window: { type: 'string', default: '2000' },
     /** Only those whose names contain this. */
     forwarder: { type: 'string', default: '' },
+    /** Messages in flight at each end of our bridge; without it the library's own. */
+    'own-window': { type: 'string' },
     /** A folder for CPU profiles of our processes. */
     profile: { type: 'string' },
   },
@@ -109,9 +111,11 @@ async function measure(name: string, forwarder: Forwarder): Promise<Outcome> {
 }
 
 async function runBridge(nearPort: number, farPort: number, spool: string, writes = 'always'): Promise<void> {
+  const own = values['own-window'];
+  const windowOf = own === undefined ? {} : { windowMessages: Number(own), windowBytes: 64 * 1024 * 1024 };
   const bridge = new Bridge({
-    from: { url: `mqtt://127.0.0.1:${nearPort}`, windowMessages: 2_000, windowBytes: 64 * 1024 * 1024 },
-    to: { url: `mqtt://127.0.0.1:${farPort}`, windowMessages: 2_000, windowBytes: 64 * 1024 * 1024 },
+    from: { url: `mqtt://127.0.0.1:${nearPort}`, ...windowOf },
+    to: { url: `mqtt://127.0.0.1:${farPort}`, ...windowOf },
     topics: [{ from: 'edge', to: 'cloud' }],
     ...(spool && { spool: new LmdbSpool(spool, { writes: writes as 'always' | 'unless-taken' }) }),
   });

@@ -106,30 +106,36 @@ export class GroupCommit {
     const since = performance.now();
     const write: Write = { apply, isRemoval, bytes, since, state: 'waiting', settled, resolve, reject };
     this.#queue.push(write);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
     return write;
   }
 
   async #run(): Promise<void> {
-    let most = Number.POSITIVE_INFINITY;
-    while (this.#queue.length > 0) {
-      const group = await this.#affordable(most, await this.#patience());
-      if (group.length === 0) {
-        await this.#full();
-        continue;
-      }
-      try {
-        await this.#commit(group);
-        most *= 2;
-        for (const write of group) write.resolve();
-      } catch (error) {
-        // One of several may be at fault: each is tried by itself.
-        if (group.length > 1) this.#putBack(group);
-        else group[0]?.reject(error);
-        most = 1;
-      }
+    try {
+      let most = Number.POSITIVE_INFINITY;
+      while (this.#queue.length > 0) most = await this.#writeGroup(most);
+    } finally {
+      // At once, and not a turn later: what comes in between would be left lying.
+      this.#running = undefined;
+    }
+  }
+
+  /** Writes a group of so many at the most; resolves with how many the next one may have. */
+  async #writeGroup(most: number): Promise<number> {
+    const group = await this.#affordable(most, await this.#patience());
+    if (group.length === 0) {
+      await this.#full();
+      return most;
+    }
+    try {
+      await this.#commit(group);
+      for (const write of group) write.resolve();
+      return most * 2;
+    } catch (error) {
+      // One of several may be at fault: each is tried by itself.
+      if (group.length > 1) this.#putBack(group);
+      else group[0]?.reject(error);
+      return 1;
     }
   }
 

@@ -283,7 +283,7 @@ describe('LmdbSpool', () => {
     const first = new LmdbSpool(folder);
     await first.open();
     for (let number = 0; number < 50; number += 1) {
-      await first.append({ ...message(String(number)), payload: Buffer.alloc(10_000) });
+      await first.append({ ...message(String(number)), payload: Buffer.alloc(10_000, 1) });
     }
     await first.close();
     const file = join(folder, 'messages', 'data.mdb');

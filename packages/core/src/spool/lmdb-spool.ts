@@ -8,7 +8,13 @@ import { openDatabase } from './lmdb-file';
 import { DiskFullError, GroupCommit, type Write } from './lmdb-group-commit';
 import { SetAsideArea } from './lmdb-set-aside';
 import { messageBytes } from './message-bytes';
-import { decodeIndexed, decodeMessage, encodeIndexed, encodeMessage, recordBytes } from './message-codec';
+import {
+  decodeIndexed,
+  decodeIndexedMessage,
+  decodeMessage,
+  encodeIndexed,
+  recordBytes,
+} from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
 import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
@@ -47,12 +53,12 @@ interface Opened {
   readonly disk: DiskSpace;
   readonly commits: GroupCommit;
   readonly messages: Database<Buffer, number>;
-  /** What the ledger has to know of each message, so that opening need not read them all. */
+  /** All of each message but its payload, and what the ledger has to know: opening reads no payloads. */
   readonly index: Database<Buffer, number>;
   readonly setAside: SetAsideArea;
 }
 
-/** In one database: the messages, what the ledger keeps of each, and what was set aside. */
+/** In one database: the payloads, all else of each message, and what was set aside. */
 const TABLES = 3;
 /** How long what is being sent waits for room on a full disk, before it is tried again. */
 const RETRY_MS = 1_000;
@@ -264,7 +270,7 @@ export class LmdbSpool implements Spool {
 
   /** Resolves when the message, which has taken room, is on the disk or gone again. @throws {DiskFullError} */
   async #put(message: Message, bytes: number, storedAt: number): Promise<SpoolEntry> {
-    const { commits } = this.#open;
+    const { commits, messages, index } = this.#open;
     this.#position += 1;
     const position = this.#position;
     const { priority = 0, expirySeconds } = message;
@@ -273,11 +279,21 @@ export class LmdbSpool implements Spool {
     const kept = { position, bytes, mark, priority, storedAt, ...(expiresAt && { expiresAt }) };
     this.#recent.add(position, message, bytes);
     this.#ledger.place(kept);
+    const put = () => {
+      index.put(position, encodeIndexed({ ...kept, expirySeconds }, message));
+      // As it is: what is published must not be changed while it is on its way.
+      messages.put(position, asBuffer(message.payload));
+    };
     for (;;) {
+      const write = commits.write(recordBytes(message, bytes), put);
+      this.#writes.set(position, write);
       try {
-        await this.#write(commits, kept, message);
+        await write.settled;
+        this.#writes.delete(position);
+        this.#recent.written(position);
         return entryOf(kept, message);
       } catch (error) {
+        this.#writes.delete(position);
         if (!this.#ledger.get(position)) return entryOf(kept, message);
         if (!(error instanceof DiskFullError && this.#recent.isRead(position) && this.#opened)) {
           this.#ledger.remove(position);
@@ -288,23 +304,6 @@ export class LmdbSpool implements Spool {
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
-  }
-
-  async #write(commits: GroupCommit, kept: Kept, message: Message): Promise<void> {
-    const { messages, index } = this.#open;
-    const { position, bytes } = kept;
-    const put = () => {
-      index.put(position, encodeIndexed({ ...kept, expirySeconds: message.expirySeconds }));
-      messages.put(position, encodeMessage(message));
-    };
-    const write = commits.write(recordBytes(message, bytes), put);
-    this.#writes.set(position, write);
-    try {
-      await write.settled;
-    } finally {
-      this.#writes.delete(position);
-    }
-    this.#recent.written(position);
   }
 
   /** Deletes a message from the disk, and does whatever else there is to do, of so many bytes, with it. */
@@ -350,9 +349,10 @@ export class LmdbSpool implements Spool {
   #messageAt(position: number): Message {
     const recent = this.#recent.get(position);
     if (recent) return recent;
-    const stored = this.#open.messages.getBinary(position);
-    if (!stored) throw this.#asError(new Error(`message ${position} is not where it was put`));
-    return decodeMessage(stored);
+    const { index, messages } = this.#open;
+    const message = storedIn(index, messages, position);
+    if (!message) throw this.#asError(new Error(`message ${position} is not where it was put`));
+    return message;
   }
 
   #asError(error: unknown): RelayError {
@@ -375,10 +375,20 @@ function tablesOf(root: RootDatabase<Buffer, number>): [messages: Table, index: 
 function readEverything(root: RootDatabase<Buffer, number>): void {
   const [messages, index, setAside] = tablesOf(root);
   for (const { value } of setAside.getRange()) decodeMessage(value);
-  for (const { key, value } of index.getRange()) {
-    decodeIndexed(value);
-    decodeMessage(messages.getBinary(key) ?? Buffer.alloc(0));
+  for (const key of index.getKeys()) {
+    if (!storedIn(index, messages, key)) throw new Error(`message ${key} is not where it was put`);
   }
+}
+
+function storedIn(index: Table, messages: Table, position: number): Message | undefined {
+  const record = index.getBinary(position);
+  const payload = messages.getBinary(position);
+  if (!record || !payload) return undefined;
+  return decodeIndexedMessage(record, payload);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function entryOf({ position, bytes, storedAt, expiresAt }: Kept, message: Message): SpoolEntry {

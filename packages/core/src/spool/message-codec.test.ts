@@ -1,16 +1,20 @@
-import { describe, expect, it } from 'vitest';
-import { decodeIndexed, encodeIndexed } from './message-codec';
+import { expect, it } from 'vitest';
+import { decodeIndexed, decodeIndexedMessage, encodeIndexed } from './message-codec';
 
-describe('what the index of a spool keeps', () => {
+it('a record of the index comes back as it was, and with the payload so does the message', () => {
   const record = { bytes: 7, mark: 5, priority: -2, storedAt: 1_790_000_000_000, expirySeconds: 60 };
-
-  it('comes back as it was', () => {
-    expect(decodeIndexed(encodeIndexed(record))).toEqual(record);
-    const { expirySeconds: _, ...lasting } = record;
-    expect(decodeIndexed(encodeIndexed(lasting)).expirySeconds).toBe(Number.POSITIVE_INFINITY);
-  });
-
-  it('is read from a spool of before there were priorities', () => {
-    expect(decodeIndexed(encodeIndexed(record).subarray(0, 32))).toEqual({ ...record, priority: 0 });
-  });
+  const message = {
+    id: 'ä',
+    topic: 'faces',
+    payload: Buffer.from('picture'),
+    properties: { one: ['1', '2'] },
+    correlationData: Buffer.from([0, 255]),
+    retain: true,
+  };
+  const encoded = encodeIndexed(record, message);
+  expect(decodeIndexed(encoded)).toEqual(record);
+  expect(decodeIndexedMessage(encoded, message.payload)).toEqual(message);
+  expect(decodeIndexedMessage(encoded, Buffer.from('pictur\0'))).toBeUndefined();
+  const { expirySeconds: _, ...lasting } = record;
+  expect(decodeIndexed(encodeIndexed(lasting, message)).expirySeconds).toBe(Number.POSITIVE_INFINITY);
 });

@@ -5,39 +5,19 @@ import type { Message } from '../message';
  * but the payload (correlation data in base64), the payload as it is.
  */
 export function encodeMessage(message: Message): Buffer {
-  const { payload, correlationData, ...rest } = message;
-  const header = {
-    ...rest,
-    ...(correlationData && { correlationData: asBuffer(correlationData).toString('base64') }),
-  };
-  const json = JSON.stringify(header);
-  const jsonBytes = Buffer.byteLength(json);
-  const record = Buffer.allocUnsafe(4 + jsonBytes + payload.byteLength);
-  record.writeUInt32LE(jsonBytes);
-  record.write(json, 4);
-  record.set(payload, 4 + jsonBytes);
-  return record;
-}
-
-/** As many bytes as the record of a message takes, or more: its texts as JSON, its correlation data in base64. */
-export function recordBytes(message: Message, bytes: number): number {
-  const { payload, contentType = '', responseTopic = '', correlationData } = message;
-  const texts = bytes - payload.byteLength + contentType.length + responseTopic.length;
-  return payload.byteLength + 512 + texts * 6 + (correlationData?.byteLength ?? 0) * 2;
+  const json = Buffer.from(headerOf(message));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(json.byteLength);
+  return Buffer.concat([length, json, message.payload]);
 }
 
 /** @throws {Error} for bytes that `encodeMessage()` has not made. */
 export function decodeMessage(bytes: Buffer): Message {
   const start = 4 + bytes.readUInt32LE(0);
-  const { correlationData, ...rest } = JSON.parse(bytes.toString('utf8', 4, start));
-  return {
-    ...rest,
-    payload: bytes.subarray(start),
-    ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData, 'base64') }),
-  };
+  return withPayload(bytes.toString('utf8', 4, start), bytes.subarray(start));
 }
 
-/** What the index of a spool keeps of a message. */
+/** What the index of a spool keeps of a message, besides all of it but its payload. */
 interface IndexRecord {
   readonly bytes: number;
   readonly mark: number;
@@ -47,25 +27,69 @@ interface IndexRecord {
   readonly expirySeconds?: number | undefined;
 }
 
-/** Five doubles, little endian. */
-export function encodeIndexed(record: IndexRecord): Buffer {
+/** The last bytes of the payload, by which one is known whose end is missing. */
+const TAIL_BYTES = 8;
+const INDEX_BYTES = 40 + TAIL_BYTES;
+
+/** Five doubles, little endian, the end of the payload, and the message without its payload as JSON. */
+export function encodeIndexed(record: IndexRecord, message: Message): Buffer {
   const { bytes, mark, priority, storedAt, expirySeconds = Number.POSITIVE_INFINITY } = record;
-  const encoded = Buffer.alloc(40);
-  for (const [index, value] of [bytes, storedAt, expirySeconds, mark, priority].entries()) {
-    encoded.writeDoubleLE(value, index * 8);
-  }
+  const json = headerOf(message);
+  const encoded = Buffer.allocUnsafe(INDEX_BYTES + Buffer.byteLength(json));
+  encoded.writeDoubleLE(bytes, 0);
+  encoded.writeDoubleLE(storedAt, 8);
+  encoded.writeDoubleLE(expirySeconds, 16);
+  encoded.writeDoubleLE(mark, 24);
+  encoded.writeDoubleLE(priority, 32);
+  tailOf(message.payload).copy(encoded, 40);
+  encoded.write(json, INDEX_BYTES);
   return encoded;
 }
 
-/** The reverse of `encodeIndexed()`. */
+/** What `encodeIndexed()` has put before the message. */
 export function decodeIndexed(record: Buffer): Required<IndexRecord> {
   return {
     bytes: record.readDoubleLE(0),
     storedAt: record.readDoubleLE(8),
     expirySeconds: record.readDoubleLE(16),
     mark: record.readDoubleLE(24),
-    // Spools from before there were priorities have four.
-    priority: record.byteLength < 40 ? 0 : record.readDoubleLE(32),
+    priority: record.readDoubleLE(32),
+  };
+}
+
+/**
+ * The message of an index record, with its payload; undefined where the payload has another end.
+ * @throws {Error} for a record that is none
+ */
+export function decodeIndexedMessage(record: Buffer, payload: Buffer): Message | undefined {
+  if (!record.subarray(40, INDEX_BYTES).equals(tailOf(payload))) return undefined;
+  return withPayload(record.toString('utf8', INDEX_BYTES), payload);
+}
+
+/** As many bytes as the records of a message take, or more: its texts as JSON, its correlation data in base64. */
+export function recordBytes(message: Message, bytes: number): number {
+  const { payload, contentType = '', responseTopic = '', correlationData } = message;
+  const texts = bytes - payload.byteLength + contentType.length + responseTopic.length;
+  return payload.byteLength + 512 + texts * 6 + (correlationData?.byteLength ?? 0) * 2;
+}
+
+function tailOf(payload: Uint8Array): Buffer {
+  const tail = Buffer.alloc(TAIL_BYTES);
+  tail.set(payload.subarray(Math.max(0, payload.byteLength - TAIL_BYTES)));
+  return tail;
+}
+
+function headerOf({ payload: _, correlationData, ...rest }: Message): string {
+  if (!correlationData) return JSON.stringify(rest);
+  return JSON.stringify({ ...rest, correlationData: asBuffer(correlationData).toString('base64') });
+}
+
+function withPayload(header: string, payload: Buffer): Message {
+  const { correlationData, ...rest } = JSON.parse(header);
+  return {
+    ...rest,
+    payload,
+    ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData, 'base64') }),
   };
 }
 
