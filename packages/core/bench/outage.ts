@@ -97,11 +97,10 @@ async function measure(): Promise<void> {
 }
 
 async function runBridge(nearPort: number, farPort: number, folder: string): Promise<void> {
-  const [windowMessages, windowBytes] = [window, 64 * 1024 * 1024];
   const spool = new LmdbSpool(folder, { maximumBytes: 2 * messages * (bytes + 500) + 1024 ** 3 });
   const bridge = new Bridge({
-    from: { url: `mqtt://127.0.0.1:${nearPort}`, windowMessages, windowBytes },
-    to: { url: `mqtt://127.0.0.1:${farPort}`, windowMessages, windowBytes, retryMaximumMs: 2_000 },
+    from: { url: `mqtt://127.0.0.1:${nearPort}` },
+    to: { url: `mqtt://127.0.0.1:${farPort}`, retryMaximumMs: 2_000 },
     topics: [{ from: 'edge', to: 'cloud' }],
     spool,
   });

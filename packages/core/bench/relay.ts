@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Bridge, LmdbSpool } from 'edge-relay';
-import { freePort, type Mosquitto, startMosquitto } from 'edge-relay/testing';
+import { freePort, startFaultProxy, startMosquitto } from 'edge-relay/testing';
 import { RawClient } from './lib/raw-mqtt';
 
 const self = fileURLToPath(import.meta.url);
@@ -21,6 +21,8 @@ const { values, positionals } = parseArgs({
     window: { type: 'string', default: '2000' },
     /** Only those whose names contain this. */
     forwarder: { type: 'string', default: '' },
+    /** Milliseconds of round trip to the far broker. */
+    roundtrip: { type: 'string', default: '0' },
     /** Messages in flight at each end of our bridge; without it the library's own. */
     'own-window': { type: 'string' },
     /** A folder for CPU profiles of our processes. */
@@ -28,6 +30,7 @@ const { values, positionals } = parseArgs({
   },
 });
 process.setMaxListeners(30);
+const roundtrip = Number(values.roundtrip);
 const [messages, bytes, window] = [Number(values.messages), Number(values.bytes), Number(values.window)];
 
 interface Outcome {
@@ -38,24 +41,25 @@ interface Outcome {
   readonly processorMicrosecondsPerMessage?: number;
 }
 
-/** How to start what forwards `edge` at one broker to `cloud` at the other; resolves when it is ready. */
-type Forwarder = (near: Mosquitto, far: Mosquitto, folder: string) => Promise<ChildProcess | undefined>;
+/** How to start what forwards `edge` at the broker of one port to `cloud` at that of the other; resolves when it is ready. */
+type Forwarder = (near: number, far: number, folder: string) => Promise<ChildProcess | undefined>;
 
 const forwarders: Record<string, Forwarder> = {
   'edge-relay, every message on disk': (near, far, folder) =>
-    startRole('bridge', near.port, far.port, join(folder, 'spool'), 'always'),
+    startRole('bridge', near, far, join(folder, 'spool'), 'always'),
   'edge-relay, on disk unless taken': (near, far, folder) =>
-    startRole('bridge', near.port, far.port, join(folder, 'spool'), 'unless-taken'),
-  'edge-relay, in memory': (near, far) => startRole('bridge', near.port, far.port, ''),
+    startRole('bridge', near, far, join(folder, 'spool'), 'unless-taken'),
+  'edge-relay, in memory': (near, far) => startRole('bridge', near, far, ''),
   'mosquitto bridge': async () => undefined,
 };
 if (spawnSync('/usr/bin/python3', ['-c', 'import paho.mqtt']).status === 0) {
   const script = fileURLToPath(new URL('../../../bench/lib/paho-forwarder.py', import.meta.url));
-  forwarders['paho forwarder'] = (near, far) => startReady('/usr/bin/python3', [script, near.port, far.port]);
+  forwarders['paho forwarder'] = (near, far) => startReady('/usr/bin/python3', [script, near, far]);
 }
 
 const [role, ...args] = positionals;
 if (role === 'bridge') await runBridge(Number(args[0]), Number(args[1]), args[2] ?? '', args[3]);
+else if (role === 'proxy') await runProxy(Number(args[0]));
 else if (role === 'load') await runLoad(Number(args[0]));
 else if (role === 'drain') await runDrain(Number(args[0]));
 else await compare();
@@ -66,7 +70,15 @@ async function compare(): Promise<void> {
     if (!name.includes(values.forwarder)) continue;
     outcomes[name] = await measure(name, forwarder);
     console.log(
-      JSON.stringify({ benchmark: 'relay', forwarder: name, messages, bytes, window, ...outcomes[name] }),
+      JSON.stringify({
+        benchmark: 'relay',
+        forwarder: name,
+        messages,
+        bytes,
+        window,
+        roundtrip,
+        ...outcomes[name],
+      }),
     );
   }
   const peer = outcomes['mosquitto bridge']?.messagesPerSecond;
@@ -83,13 +95,16 @@ async function measure(name: string, forwarder: Forwarder): Promise<Outcome> {
   const config = `max_inflight_messages ${window}\nmax_queued_messages 0\nlog_type none`;
   const farPort = await freePort();
   const far = await startMosquitto({ port: farPort, config });
+  // What forwards sees the far broker through it.
+  const distant = roundtrip > 0 ? await startProxy(farPort) : undefined;
+  const target = distant?.port ?? farPort;
   const bridge =
     name === 'mosquitto bridge'
-      ? `\nconnection cloud\naddress 127.0.0.1:${farPort}\ntopic "" out 1 edge cloud\ncleansession false\nrestart_timeout 1`
+      ? `\nconnection cloud\naddress 127.0.0.1:${target}\ntopic "" out 1 edge cloud\ncleansession false\nrestart_timeout 1`
       : '';
   const near = await startMosquitto({ config: config + bridge });
   const drain = await startRole('drain', farPort);
-  const forwarding = await forwarder(near, far, folder);
+  const forwarding = await forwarder(near.port, target, folder);
   try {
     // Mosquitto's own bridge says nothing when it is up.
     await new Promise((resolve) => setTimeout(resolve, 2_000));
@@ -104,14 +119,15 @@ async function measure(name: string, forwarder: Forwarder): Promise<Outcome> {
       };
     return { ...JSON.parse(line), ...processor };
   } finally {
-    for (const child of [drain, forwarding]) child?.kill('SIGTERM');
+    for (const child of [drain, forwarding, distant?.child]) child?.kill('SIGTERM');
     await Promise.all([near.close(), far.close()]);
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 async function runBridge(nearPort: number, farPort: number, spool: string, writes = 'always'): Promise<void> {
-  const own = values['own-window'];
+  // So many are under way at once where answers take long.
+  const own = values['own-window'] ?? (roundtrip > 0 ? String(window) : undefined);
   const windowOf = own === undefined ? {} : { windowMessages: Number(own), windowBytes: 64 * 1024 * 1024 };
   const bridge = new Bridge({
     from: { url: `mqtt://127.0.0.1:${nearPort}`, ...windowOf },
@@ -122,6 +138,12 @@ async function runBridge(nearPort: number, farPort: number, spool: string, write
   bridge.on('online', ({ side }) => side === 'from' && console.log('ready'));
   process.once('SIGTERM', () => process.exit());
   await bridge.run();
+}
+
+async function runProxy(targetPort: number): Promise<void> {
+  const proxy = await startFaultProxy({ targetPort });
+  proxy.delay(roundtrip / 2);
+  console.log(proxy.port);
 }
 
 async function runLoad(port: number): Promise<void> {
@@ -148,6 +170,16 @@ async function runDrain(port: number): Promise<void> {
   const at = (share: number) => Math.round(latencies[Math.ceil(latencies.length * share) - 1]!);
   const messagesPerSecond = Math.round(messages / seconds);
   console.log(JSON.stringify({ messagesPerSecond, p50Milliseconds: at(0.5), p99Milliseconds: at(0.99) }));
+}
+
+async function startProxy(
+  targetPort: number,
+): Promise<{ readonly port: number; readonly child: ChildProcess }> {
+  const args = [self, `--roundtrip=${roundtrip}`, 'proxy', String(targetPort)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  process.once('exit', () => child.kill('SIGKILL'));
+  const [data] = await once(child.stdout, 'data');
+  return { port: Number(data), child };
 }
 
 function startRole(name: string, ...rest: (string | number)[]): Promise<ChildProcess> {
