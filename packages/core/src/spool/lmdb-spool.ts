@@ -62,6 +62,8 @@ interface Opened {
 const TABLES = 3;
 /** How long what is being sent waits for room on a full disk, before it is tried again. */
 const RETRY_MS = 1_000;
+/** What more than half a second of writing takes, by whomever, in bytes. */
+const PLENTY_BYTES = 2 * 1024 ** 3;
 /** How often it looks at the disk, at the most. */
 const DISK_LOOK_MS = 500;
 
@@ -85,6 +87,8 @@ export class LmdbSpool implements Spool {
   #opened: Opened | undefined;
   #position = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** How much there was room for when it looked. */
+  #roomSeen = 0;
   #largest = Number.POSITIVE_INFINITY;
 
   /** @param folder made where it is missing, when the spool is opened. */
@@ -247,7 +251,7 @@ export class LmdbSpool implements Spool {
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
     const commits = new GroupCommit(root, {
       writesAlways: this.#writesAlways,
-      room: () => this.#lookAt(disk),
+      room: () => this.#roomNow(disk),
       full: () => this.#ledger.room.limit(this.#writtenBytes, this.#largest),
     });
     const setAside = new SetAsideArea(aside, this.#setAsideBytes);
@@ -337,10 +341,17 @@ export class LmdbSpool implements Spool {
     return this.#ledger.bytes - this.#recent.unwrittenBytes;
   }
 
+  /** Where there is plenty it need not look each time: nobody fills so much in between. */
+  #roomNow(disk: DiskSpace): number | Promise<number> {
+    const isFresh = performance.now() - this.#lookedAt < DISK_LOOK_MS;
+    return isFresh && this.#roomSeen > PLENTY_BYTES ? this.#roomSeen - PLENTY_BYTES : this.#lookAt(disk);
+  }
+
   /** Lets in as much as the disk still takes; resolves with how much that is, in bytes. */
   async #lookAt(disk: DiskSpace): Promise<number> {
     this.#lookedAt = performance.now();
     const { bytes, largest } = await disk.room();
+    this.#roomSeen = bytes;
     this.#largest = largest;
     this.#ledger.room.limit(this.#writtenBytes + bytes, largest);
     return bytes;
