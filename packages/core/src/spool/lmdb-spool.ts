@@ -62,6 +62,8 @@ interface Opened {
 const TABLES = 3;
 /** How long what is being sent waits for room on a full disk, before it is tried again. */
 const RETRY_MS = 1_000;
+/** About what it takes of the disk to remove what leaves between two transactions, in bytes. */
+const LEAVING_BYTES = 64 * 1024;
 /** What more than half a second of writing takes, by whomever, in bytes. */
 const PLENTY_BYTES = 2 * 1024 ** 3;
 /** How often it looks at the disk, at the most. */
@@ -83,6 +85,8 @@ export class LmdbSpool implements Spool {
   readonly #recent = new RecentMessages();
   /** What is on its way to the disk. */
   readonly #writes = new Map<number, Write>();
+  /** What the next transaction removes. */
+  #leaving: { readonly positions: number[]; done: Promise<void> } | undefined;
   #opening: Promise<void> | undefined;
   #opened: Opened | undefined;
   #position = 0;
@@ -237,6 +241,7 @@ export class LmdbSpool implements Spool {
     await opened?.commits.close();
     this.#recent.clear();
     this.#writes.clear();
+    this.#leaving = undefined;
     await this.#lock.release();
   }
 
@@ -321,15 +326,36 @@ export class LmdbSpool implements Spool {
       // Put and removed in one transaction, it would not have been on the disk.
       await write.settled.catch(() => {});
     }
+    const remove = (gone: number) => {
+      index.remove(gone);
+      messages.remove(gone);
+    };
     try {
+      if (!also) {
+        await this.#leave(position, remove);
+        return;
+      }
       await commits.remove(bytes, () => {
-        index.remove(position);
-        messages.remove(position);
-        also?.();
+        remove(position);
+        also();
       });
     } catch (error) {
       throw this.#asError(error);
     }
+  }
+
+  /** Removes what leaves in one go, up to the moment of the transaction. */
+  #leave(position: number, remove: (position: number) => void): Promise<void> {
+    if (!this.#leaving) {
+      const leaving = { positions: [] as number[], done: Promise.resolve() };
+      this.#leaving = leaving;
+      leaving.done = this.#open.commits.remove(LEAVING_BYTES, () => {
+        if (this.#leaving === leaving) this.#leaving = undefined;
+        for (const gone of leaving.positions) remove(gone);
+      });
+    }
+    this.#leaving.positions.push(position);
+    return this.#leaving.done;
   }
 
   get #open(): Opened {
