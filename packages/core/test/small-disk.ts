@@ -19,6 +19,11 @@ export class SmallDisk {
     return bavail * bsize;
   }
 
+  /** Makes it larger or smaller. */
+  resize(bytes: number): void {
+    execFileSync('mount', ['-o', `remount,size=${bytes}`, this.folder]);
+  }
+
   /** Takes so many bytes away. */
   async fill(bytes: number): Promise<void> {
     await writeFile(this.#filler, Buffer.alloc(bytes));

@@ -335,4 +335,32 @@ describeWith('mosquitto', 'Bridge in both directions', () => {
     expect(new Set(stored)).toEqual(new Set(['a', 'b', 'c', 'd']));
     expect(publisher.stats).toMatchObject({ published: 4, stored: 4, spooled: 0 });
   });
+
+  it('tells no broker that it has what is in memory only, also not of what comes a second time', async () => {
+    const proxy = await startFaultProxy({ targetPort: near.port });
+    onTestFinished(() => proxy.close());
+    const bridge = await start({
+      from: { url: `mqtt://127.0.0.1:${proxy.port}`, clientId: 'bridge', retryMaximumMs: 100 },
+      topics: [{ from: 'hw3facestx2', to: 'hw3faces' }],
+      receipts: true,
+    });
+    await far.kill();
+    const publisher = new Publisher({ url: near.url, topic: 'hw3facestx2' });
+    onTestFinished(() => publisher.close());
+    await publisher.publish({ payload: 'a', properties: { id: 'a' } });
+    await until(() => bridge.stats.spooled === 1, 'it is in memory');
+    proxy.cut();
+    await until(() => bridge.stats.received === 2, 'it has come again');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await bridge.close();
+    const next = new Subscriber({ url: near.url, topic: 'hw3facestx2', clientId: 'bridge' });
+    onTestFinished(() => next.close());
+    const waiting: string[] = [];
+    void (async () => {
+      for await (const { payload } of next) waiting.push(Buffer.from(payload).toString());
+    })();
+    await publisher.publish({ payload: 'b' });
+    await until(() => waiting.includes('b'), 'what the broker has kept');
+    expect(waiting).toEqual(['a', 'b']);
+  });
 });

@@ -17,7 +17,7 @@ export interface BridgeLaneOptions {
   readonly to: Omit<PublisherOptions, 'topic' | 'name' | 'spool'>;
   readonly topics: readonly LaneRoute[];
   readonly spool: Spool;
-  /** Whether a message that is in the spool already is not taken a second time. */
+  /** Whether a message that is in the spool already, and durable there, is not taken a second time. */
   readonly dropsHeld: boolean;
   /** The bridge's own id in the property `via`, where messages could go round in circles. */
   readonly via: string | undefined;
@@ -67,7 +67,8 @@ export class BridgeLane {
     this.#name = name;
     this.#user = user;
     this.#spool = spool;
-    this.#dropsHeld = dropsHeld;
+    // A duplicate of what is in memory only must not be acknowledged before it.
+    this.#dropsHeld = dropsHeld && spool.durable;
     this.#via = via;
     this.#stateTopic = stateTopic;
     this.#topics = new TopicMap(topics, name);

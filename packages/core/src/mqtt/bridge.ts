@@ -54,7 +54,7 @@ export interface BridgeOptions {
   readonly stateTopic?: string | true | undefined;
   /**
    * Carries receipts back, from `{topic}/receipts/+` of the one broker to that of the other, and takes no
-   * message a second time that it still holds. See docs/receipts.md. @default false
+   * message a second time that its durable spool still holds. See docs/receipts.md. @default false
    */
   readonly receipts?: boolean | undefined;
   /** The name in errors and events. @default 'bridge' */

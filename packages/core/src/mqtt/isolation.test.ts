@@ -1,8 +1,10 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { until } from '../../test/brokers';
 import { describeWith } from '../../test/requirements';
+import type { SpoolEntry } from '../spool/spool';
 import { freePort } from '../testing/free-port';
 import { startMosquitto } from '../testing/mosquitto';
+import { Isolation } from './isolation';
 import { Publisher } from './publisher';
 import { Subscriber } from './subscriber';
 
@@ -60,4 +62,23 @@ describeWith('mosquitto', 'a message on which a broker of MQTT 3.1.1 hangs up', 
     await publishing[1];
     expect(publisher.stats).toMatchObject({ acknowledged: 5, spooled: 0 });
   });
+});
+
+const entry = (position: number) => ({ position }) as SpoolEntry;
+
+it('is tried again on the next link where the link went before its turn came', () => {
+  const isolation = new Isolation(100);
+  for (let link = 0; link < 2; link += 1) isolation.down([entry(1), entry(2)], 0);
+  expect(isolation.down([entry(1)], 0)).toBe(100);
+  expect(isolation.due(100)).toBe(1);
+  // Others were on their way still.
+  expect(isolation.down([entry(2), entry(3)], 150)).toBeUndefined();
+  expect(isolation.dueInMs(150)).toBe(0);
+  expect(isolation.due(150)).toBe(1);
+  expect(isolation.down([], 160)).toBeUndefined();
+  expect(isolation.due(160)).toBe(1);
+  // It was alone this time.
+  expect(isolation.down([entry(1)], 200)).toBe(200);
+  expect(isolation.due(399)).toBeUndefined();
+  expect(isolation.due(400)).toBe(1);
 });

@@ -63,6 +63,10 @@ export class Isolation {
 
   /** The link is gone with these in flight; gives the pause in milliseconds of one that is put off. */
   down(inFlight: readonly SpoolEntry[], now: number): number | undefined {
+    for (const suspect of this.#suspects.values()) {
+      // Its turn had come, and may not have been used: the next link does.
+      if (suspect.dueAt === Number.POSITIVE_INFINITY) suspect.dueAt = now;
+    }
     if (inFlight.length === 0) return undefined;
     const [only] = inFlight;
     if (!this.isOn || inFlight.length > 1 || !only) {

@@ -5,10 +5,11 @@ import { ReceiptWriter } from './receipt-writer';
 import { decodeReceipts } from './receipts';
 
 /** A link that only notes what is published on it. */
-function noteLink(receiveMaximum: number) {
+function noteLink(receiveMaximum: number, maximumPacketSize = Number.POSITIVE_INFINITY) {
   const sent: { readonly topic: string; readonly count: number; readonly messageId: number }[] = [];
   const link = {
-    limits: { receiveMaximum, maximumPacketSize: Number.POSITIVE_INFINITY },
+    protocolVersion: 5,
+    limits: { receiveMaximum, maximumPacketSize },
     publish: (message: { payload: Uint8Array }, topic: string, messageId: number) => {
       sent.push({ topic, count: decodeReceipts(message.payload)!.length, messageId });
       return true;
@@ -60,4 +61,20 @@ it('sends again on the next link what was not answered, and counts what finds no
   writer.up(second.link);
   expect(second.sent).toHaveLength(10);
   expect(second.sent.every(({ count }) => count === 100)).toBe(true);
+});
+
+it('makes no packet larger than the broker takes, and drops what fits into none', async () => {
+  const counts = { receiptsDropped: 0 };
+  const writer = new ReceiptWriter(counts);
+  const { link, sent } = noteLink(20, 1_000);
+  writer.up(link);
+  for (let id = 0; id < 20; id += 1) writer.add(delivery(id));
+  writer.add({ ...delivery(20), properties: { id: 'x'.repeat(1_000), receiptsto: 'p' } });
+  await gathered();
+  expect(sent.reduce((sum, { count }) => sum + count, 0)).toBe(20);
+  expect(Math.max(...sent.map(({ count }) => count))).toBeGreaterThan(3);
+  expect(counts.receiptsDropped).toBe(1);
+  const stopped = writer.stop(10_000);
+  for (const { messageId } of sent) writer.acknowledged(messageId);
+  await stopped;
 });

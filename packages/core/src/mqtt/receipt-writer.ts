@@ -1,6 +1,7 @@
 import type { Delivery } from '../message';
 import type { Link } from './link';
 import { LAST_OWN_IDENTIFIER } from './packet-identifiers';
+import { publishSize } from './publish-packet';
 import { encodeReceipts, type Receipt, receiptFor, receiptTopicOf } from './receipts';
 
 interface Batch {
@@ -102,11 +103,29 @@ export class ReceiptWriter {
     const window = Math.min(WINDOW_BATCHES, link.limits.receiveMaximum);
     while (this.#inFlight.size < window && this.#waiting.length > 0) {
       const batch = this.#waiting.shift()!;
-      const messageId = this.#nextId();
-      this.#inFlight.set(messageId, batch);
       const payload = encodeReceipts(batch.receipts);
       const message = { id: '', payload, contentType: 'application/json', properties: {} };
+      if (publishSize(message, batch.topic, link.protocolVersion) > link.limits.maximumPacketSize) {
+        this.#divide(batch);
+        continue;
+      }
+      const messageId = this.#nextId();
+      this.#inFlight.set(messageId, batch);
       link.publish(message, batch.topic, messageId);
+    }
+  }
+
+  /** The broker would hang up on it, again and again: how long ids are others say. */
+  #divide({ topic, receipts }: Batch): void {
+    const half = Math.floor(receipts.length / 2);
+    if (half > 0) {
+      this.#waiting.unshift(
+        { topic, receipts: receipts.slice(0, half) },
+        { topic, receipts: receipts.slice(half) },
+      );
+    } else {
+      this.#count -= 1;
+      this.#counts.receiptsDropped += 1;
     }
   }
 

@@ -229,4 +229,16 @@ describeWith('mosquitto', 'receipts', () => {
   ])('cannot be had with %j', (receipts, text) => {
     expect(() => new Publisher({ url: broker.url, receipts })).toThrow(text);
   });
+
+  it('make no packet larger than the broker takes, which would hang up for ever', async () => {
+    await broker.close();
+    broker = await startMosquitto({ config: 'max_packet_size 2000' });
+    const consumer = await consume({ retryMinimumMs: 20, retryMaximumMs: 100 });
+    const lost: string[] = [];
+    consumer.subscriber.on('offline', ({ error }) => lost.push(error.message));
+    const publisher = publisherWith(true);
+    await Promise.all(Array.from({ length: 100 }, (_, index) => publisher.publish(message(String(index)))));
+    await until(() => publisher.stats.stored === 100 || lost.length > 0, 'all receipts');
+    expect(lost).toEqual([]);
+  });
 });

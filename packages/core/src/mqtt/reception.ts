@@ -16,7 +16,7 @@ export interface ReceptionCounts {
   redelivered: number;
   acknowledged: number;
   acknowledgedTooLate: number;
-  /** Receipts that found no room while the broker was away. */
+  /** Receipts that found no room while the broker was away, or fit into no packet that it takes. */
   receiptsDropped: number;
 }
 

@@ -90,8 +90,12 @@ export class GroupCommit {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#wake();
-    await this.#running;
-    await Promise.all(this.#flushes);
+    do {
+      await this.#running;
+      await Promise.all(this.#flushes);
+      // Who has waited for a write may now have something to remove.
+      await new Promise(setImmediate);
+    } while (this.#running || this.#flushes.size > 0);
     // After a failed commit LMDB would wait for its flush for ever; an empty one comes in its place.
     await this.#commit([]).then(
       () => this.#root.close(),
@@ -125,9 +129,10 @@ export class GroupCommit {
 
   /** Writes a group of so many at the most; resolves with how many the next one may have. */
   async #writeGroup(most: number): Promise<number> {
-    const group = await this.#affordable(most, await this.#patience());
+    const { group, isShort } = await this.#affordable(most, await this.#patience());
     if (group.length === 0) {
-      await this.#full();
+      // Else all that was old enough has been cancelled meanwhile.
+      if (isShort) await this.#full();
       return most;
     }
     try {
@@ -180,14 +185,15 @@ export class GroupCommit {
     }
   }
 
-  /** Takes from the queue what there is room for: writes in order, removals as they fit. */
-  async #affordable(most: number, age: number): Promise<Write[]> {
+  /** Takes from the queue what there is room for: writes in order, removals as they fit; and says if room was short. */
+  async #affordable(most: number, age: number): Promise<{ group: Write[]; isShort: boolean }> {
     const room = await this.#options.room();
     const before = performance.now() - age;
     const group: Write[] = [];
     const rest: Write[] = [];
     let needed = 0;
     let isBlocked = false;
+    let isShort = false;
     for (const write of this.#queue) {
       if (write.state === 'cancelled') continue;
       isBlocked ||= !write.isRemoval && write.since > before;
@@ -198,11 +204,12 @@ export class GroupCommit {
         group.push(write);
       } else {
         rest.push(write);
+        isShort ||= isInTurn;
         isBlocked ||= !write.isRemoval;
       }
     }
     this.#queue = rest;
-    return group;
+    return { group, isShort };
   }
 
   async #full(): Promise<void> {

@@ -311,6 +311,7 @@ export class LmdbSpool implements Spool {
         }
         // It is on its way to the broker, and cannot be called back.
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        if (!this.#ledger.get(position)) return entryOf(kept, message);
       }
     }
   }
@@ -376,6 +377,8 @@ export class LmdbSpool implements Spool {
   /** Lets in as much as the disk still takes; resolves with how much that is, in bytes. */
   async #lookAt(disk: DiskSpace): Promise<number> {
     this.#lookedAt = performance.now();
+    // What was seen before is old.
+    this.#roomSeen = 0;
     const { bytes, largest } = await disk.room();
     this.#roomSeen = bytes;
     this.#largest = largest;
