@@ -82,3 +82,29 @@ it('is tried again on the next link where the link went before its turn came', (
   expect(isolation.due(399)).toBeUndefined();
   expect(isolation.due(400)).toBe(1);
 });
+
+it('is tried less and less often, and is one like all others once the broker has answered', () => {
+  const isolation = new Isolation(100);
+  const pauses: (number | undefined)[] = [];
+  for (let now = 0; pauses.length < 12; now += 10_000) {
+    isolation.due(now);
+    pauses.push(isolation.down([entry(1)], now));
+  }
+  expect(pauses).toEqual([
+    undefined,
+    undefined,
+    100,
+    200,
+    400,
+    800,
+    1_600,
+    3_200,
+    6_000,
+    6_000,
+    6_000,
+    6_000,
+  ]);
+  expect(isolation.has(1)).toBe(true);
+  isolation.answered(1);
+  expect([isolation.has(1), isolation.isOn]).toEqual([false, false]);
+});

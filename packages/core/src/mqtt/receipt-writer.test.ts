@@ -36,7 +36,7 @@ it('gathers by topic, sends no more at once than the broker takes, and the rest 
     'faces/receipts/p 100',
     'faces/receipts/p 100',
   ]);
-  const stopped = writer.stop(10_000);
+  const stopped = writer.stop(60_000);
   for (let index = 0; index < 4; index += 1) writer.acknowledged(sent[index]!.messageId);
   await stopped;
   expect(sent.slice(2).map(({ topic, count }) => `${topic} ${count}`)).toEqual([
@@ -74,7 +74,23 @@ it('makes no packet larger than the broker takes, and drops what fits into none'
   expect(sent.reduce((sum, { count }) => sum + count, 0)).toBe(20);
   expect(Math.max(...sent.map(({ count }) => count))).toBeGreaterThan(3);
   expect(counts.receiptsDropped).toBe(1);
-  const stopped = writer.stop(10_000);
+  const stopped = writer.stop(60_000);
   for (const { messageId } of sent) writer.acknowledged(messageId);
+  await stopped;
+});
+
+it('loses none when the link goes before they are answered', async () => {
+  const writer = new ReceiptWriter({ receiptsDropped: 0 });
+  const [first, second] = [noteLink(20), noteLink(20)];
+  writer.up(first.link);
+  for (let id = 0; id < 150; id += 1) writer.add(delivery(id));
+  await gathered();
+  writer.acknowledged(first.sent[0]!.messageId);
+  writer.down();
+  writer.up(second.link);
+  expect(second.sent.map(({ count }) => count)).toEqual([50]);
+  const stopped = writer.stop(60_000);
+  // Nobody waits for a link that is gone.
+  writer.down();
   await stopped;
 });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vit
 import { startAedes, until } from '../../test/brokers';
 import { describeWith } from '../../test/requirements';
 import type { Delivery } from '../message';
+import { startFaultProxy } from '../testing/fault-proxy';
 import { type Mosquitto, startMosquitto } from '../testing/mosquitto';
 import { Publisher } from './publisher';
 import type { ReceiptOptions } from './publisher-options';
@@ -240,5 +241,25 @@ describeWith('mosquitto', 'receipts', () => {
     await Promise.all(Array.from({ length: 100 }, (_, index) => publisher.publish(message(String(index)))));
     await until(() => publisher.stats.stored === 100 || lost.length > 0, 'all receipts');
     expect(lost).toEqual([]);
+  });
+
+  it('send again on the next link what the broker had not acknowledged', async () => {
+    const proxy = await startFaultProxy({ targetPort: broker.port });
+    onTestFinished(() => proxy.close());
+    await consume();
+    const publisher = publisherWith(true, {
+      url: `mqtt://127.0.0.1:${proxy.port}`,
+      retryMinimumMs: 20,
+      retryMaximumMs: 100,
+    });
+    await publisher.publish(message('first'));
+    await publisher.flush();
+    proxy.pause('to-server');
+    for (let index = 0; index < 5; index += 1) await publisher.publish(message(String(index)));
+    await until(() => publisher.stats.inFlight === 5, 'all are on their way');
+    proxy.cut();
+    proxy.heal();
+    await publisher.flush();
+    expect(publisher.stats).toMatchObject({ stored: 6, acknowledged: 6, unreceipted: 0 });
   });
 });

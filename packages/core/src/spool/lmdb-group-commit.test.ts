@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RootDatabase } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../../test/brokers';
 import { openDatabase } from './lmdb-file';
 import { GroupCommit, type Write } from './lmdb-group-commit';
 
@@ -61,5 +62,59 @@ describe('GroupCommit', () => {
     root = await open();
     expect(root.get(1)).toBeUndefined();
     await root.close();
+  });
+
+  it('says that it has written when the flush is done, and that it has removed before', async () => {
+    let flush = () => {};
+    const flushed = new Promise<void>((resolve) => {
+      flush = resolve;
+    });
+    const slow = { batch: root.batch.bind(root), close: root.close.bind(root), flushed };
+    const commits = new GroupCommit(slow as unknown as typeof root, {
+      writesAlways: true,
+      room: () => Number.POSITIVE_INFINITY,
+      full: () => {},
+    });
+    const order: string[] = [];
+    const written = commits
+      .write(10, () => root.put(1, Buffer.from('x')))
+      .settled.then(() => order.push('written'));
+    await until(() => root.get(1) !== undefined, 'it is committed');
+    await commits.remove(0, () => root.remove(2)).then(() => order.push('removed'));
+    order.push('flushed');
+    flush();
+    await written;
+    expect(order).toEqual(['removed', 'flushed', 'written']);
+    await commits.close();
+  });
+
+  it('puts before it removes, also where the group has to be written again', async () => {
+    const commits = new GroupCommit(root, {
+      writesAlways: false,
+      room: () => Number.POSITIVE_INFINITY,
+      full: () => {},
+    });
+    let removed: Promise<void> | undefined;
+    const put = commits.write(10, () => {
+      root.put(1, Buffer.from('x'));
+      // It leaves while it is being written.
+      expect(commits.cancel(put)).toBe(false);
+      removed ??= commits.remove(0, () => root.remove(1));
+    });
+    const bad = commits.write(10, () => {
+      throw new Error('cannot be written');
+    });
+    await expect(bad.settled).rejects.toThrow('cannot be written');
+    await Promise.all([put.settled, removed]);
+    expect(root.get(1)).toBeUndefined();
+    await commits.close();
+  });
+
+  it('lets nothing smaller overtake what finds no room', async () => {
+    const commits = new GroupCommit(root, { writesAlways: true, room: () => 20_000, full: () => {} });
+    const writes = [100_000, 10].map((bytes) => commits.write(bytes, () => {}).settled);
+    const settled = await Promise.allSettled(writes);
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await commits.close();
   });
 });
