@@ -333,7 +333,7 @@ export class LmdbSpool implements Spool {
     };
     try {
       if (!also) {
-        await this.#leave(position, remove);
+        await this.#leave(commits, position, remove);
         return;
       }
       await commits.remove(bytes, () => {
@@ -346,11 +346,11 @@ export class LmdbSpool implements Spool {
   }
 
   /** Removes what leaves in one go, up to the moment of the transaction. */
-  #leave(position: number, remove: (position: number) => void): Promise<void> {
+  #leave(commits: GroupCommit, position: number, remove: (position: number) => void): Promise<void> {
     if (!this.#leaving) {
       const leaving = { positions: [] as number[], done: Promise.resolve() };
       this.#leaving = leaving;
-      leaving.done = this.#open.commits.remove(LEAVING_BYTES, () => {
+      leaving.done = commits.remove(LEAVING_BYTES, () => {
         if (this.#leaving === leaving) this.#leaving = undefined;
         for (const gone of leaving.positions) remove(gone);
       });
