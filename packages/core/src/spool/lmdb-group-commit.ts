@@ -39,9 +39,9 @@ const REMOVAL_BYTES = 768 * 1024;
 export class DiskFullError extends Error {}
 
 /**
- * Writes to an LMDB database in groups: what arrives while one group is being committed makes up the next, in
- * one transaction and one flush. Only one is ever being committed, so that nothing overtakes what found no
- * room; the flushes overlap. Unless everything is to be written, what has become needless before its turn is not:
+ * Writes to an LMDB database in groups: what arrives while one group is on its way to the disk makes up the next,
+ * in one transaction and one flush. There is only ever one on its way, so that nothing overtakes what found no
+ * room. Unless everything is to be written, what has become needless before its turn is not:
  * under load the broker often acknowledges a message before the disk would have it.
  */
 export class GroupCommit {
@@ -49,8 +49,6 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #queue: Write[] = [];
   #running: Promise<void> | undefined;
-  /** Those of the groups that are committed and not yet safe. */
-  readonly #flushes = new Set<Promise<void>>();
   #isClosed = false;
   /** How many messages have left, written or not. */
   #left = 0;
@@ -92,10 +90,9 @@ export class GroupCommit {
     this.#wake();
     do {
       await this.#running;
-      await Promise.all(this.#flushes);
       // Who has waited for a write may now have something to remove.
       await new Promise(setImmediate);
-    } while (this.#running || this.#flushes.size > 0);
+    } while (this.#running);
     // After a failed commit LMDB would wait for its flush for ever; an empty one comes in its place.
     await this.#commit([]).then(
       () => this.#root.close(),
@@ -143,24 +140,8 @@ export class GroupCommit {
       else group[0]?.reject(error);
       return 1;
     }
-    if (group.every(({ isRemoval }) => isRemoval)) for (const write of group) write.resolve();
-    else this.#resolveFlushed(group);
+    for (const write of group) write.resolve();
     return most * 2;
-  }
-
-  #resolveFlushed(group: readonly Write[]): void {
-    // At once: later it would be the flush of a later group.
-    const flushed = new Promise<void>((resolve, reject) => this.#root.flushed.then(() => resolve(), reject));
-    const settled = flushed.then(
-      () => {
-        for (const write of group) write.resolve();
-      },
-      (error) => {
-        for (const write of group) write.reject(error);
-      },
-    );
-    this.#flushes.add(settled);
-    settled.then(() => this.#flushes.delete(settled));
   }
 
   #putBack(group: readonly Write[]): void {
@@ -236,6 +217,8 @@ export class GroupCommit {
       const { commitError } = error as { commitError?: Promise<unknown> };
       throw (await Promise.resolve(commitError).catch((cause: unknown) => cause)) ?? error;
     }
+    // The next group waits for it: smaller ones that follow each other closely go over much more slowly.
+    if (group.some((write) => !write.isRemoval)) await this.#root.flushed;
   }
 
   /** Removals wait for somebody to make room; when it is closed, what they stand for is sent once more. */
