@@ -1,20 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Database, RootDatabase } from 'lmdb';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
 import { DiskFullError, GroupCommit, type Write } from './lmdb-group-commit';
 import { SetAsideArea } from './lmdb-set-aside';
+import { asBuffer, readEverything, storedIn, TABLES, type Table, tablesOf } from './lmdb-tables';
 import { messageBytes } from './message-bytes';
-import {
-  decodeIndexed,
-  decodeIndexedMessage,
-  decodeMessage,
-  encodeIndexed,
-  recordBytes,
-} from './message-codec';
+import { decodeIndexed, encodeIndexed, recordBytes } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
 import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
@@ -52,14 +46,12 @@ interface Kept extends Indexed {
 interface Opened {
   readonly disk: DiskSpace;
   readonly commits: GroupCommit;
-  readonly messages: Database<Buffer, number>;
+  readonly messages: Table;
   /** All of each message but its payload, and what the ledger has to know: opening reads no payloads. */
-  readonly index: Database<Buffer, number>;
+  readonly index: Table;
   readonly setAside: SetAsideArea;
 }
 
-/** In one database: the payloads, all else of each message, and what was set aside. */
-const TABLES = 3;
 /** How long what is being sent waits for room on a full disk, before it is tried again. */
 const RETRY_MS = 1_000;
 /** About what it takes of the disk to remove what leaves between two transactions, in bytes. */
@@ -402,33 +394,6 @@ export class LmdbSpool implements Spool {
       { code: 'SPOOL_FAILED', stage: 'spool', retryable: true, cause: error },
     );
   }
-}
-
-type Table = Database<Buffer, number>;
-
-function tablesOf(root: RootDatabase<Buffer, number>): [messages: Table, index: Table, setAside: Table] {
-  const table = (name: string) => root.openDB<Buffer, number>({ name, encoding: 'binary' });
-  return [table('messages'), table('index'), table('set-aside')];
-}
-
-/** @throws where anything cannot be read, or a message is missing. */
-function readEverything(root: RootDatabase<Buffer, number>): void {
-  const [messages, index, setAside] = tablesOf(root);
-  for (const { value } of setAside.getRange()) decodeMessage(value);
-  for (const key of index.getKeys()) {
-    if (!storedIn(index, messages, key)) throw new Error(`message ${key} is not where it was put`);
-  }
-}
-
-function storedIn(index: Table, messages: Table, position: number): Message | undefined {
-  const record = index.getBinary(position);
-  const payload = messages.getBinary(position);
-  if (!record || !payload) return undefined;
-  return decodeIndexedMessage(record, payload);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function entryOf({ position, bytes, storedAt, expiresAt }: Kept, message: Message): SpoolEntry {
