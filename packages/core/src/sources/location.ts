@@ -1,15 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import type { Capture } from './capture';
-import { withoutCredentials } from './ffmpeg-process';
+import { assertCaptureOptions, type CaptureOptions } from './capture-options';
+import { withoutCredentials } from './child-program';
 import { ImageCapture } from './image-capture';
 import { PathCapture } from './path-capture';
 import { isPattern, isPicturePath } from './picture-files';
-import { assertRecordingOptions, type RecordingOptions } from './recording-options';
 
 interface Rule {
   readonly applies: (location: string) => boolean;
-  readonly create: (location: string, options: RecordingOptions) => Capture;
+  readonly create: (location: string, options: CaptureOptions) => Capture;
 }
 
 /** Which capture a location gets: the first rule that applies. */
@@ -31,9 +31,9 @@ const RULES: readonly Rule[] = [
  * The capture for a location, without looking at the disk. A capture that is made already is taken as it
  * is. Throws a `TypeError` for what cannot be a location, and for options that do not go with it.
  */
-export function captureFor(location: string | Capture, options: RecordingOptions): Capture {
+export function captureFor(location: string | Capture, options: CaptureOptions): Capture {
   if (isCapture(location)) {
-    assertRecordingOptions(options, 'a capture that is made already', []);
+    assertCaptureOptions(options, 'a capture that is made already', []);
     return location;
   }
   if (typeof location !== 'string' || location === '') {

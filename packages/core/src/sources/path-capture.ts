@@ -1,12 +1,7 @@
-import type { Capture, CaptureDamage, CaptureDescription, CapturedFrame } from './capture';
+import type { Capture, CaptureDescription, CapturedFrame, CaptureListener } from './capture';
+import { assertCaptureOptions, type CaptureOptions, PICTURE_OPTIONS, VIDEO_OPTIONS } from './capture-options';
 import { ImageCapture } from './image-capture';
 import { nameOfPath, statInput } from './input-path';
-import {
-  assertRecordingOptions,
-  PICTURE_OPTIONS,
-  type RecordingOptions,
-  VIDEO_OPTIONS,
-} from './recording-options';
 import { VideoCapture } from './video-capture';
 
 /** A path that does not say what it is: a folder holds pictures, a file is a video. */
@@ -14,10 +9,10 @@ export class PathCapture implements Capture {
   readonly name: string;
   readonly live = false;
   readonly #path: string;
-  readonly #options: RecordingOptions;
+  readonly #options: CaptureOptions;
 
-  constructor(path: string, options: RecordingOptions) {
-    assertRecordingOptions(options, 'a recording', [...PICTURE_OPTIONS, ...VIDEO_OPTIONS]);
+  constructor(path: string, options: CaptureOptions) {
+    assertCaptureOptions(options, 'a recording', [...PICTURE_OPTIONS, ...VIDEO_OPTIONS]);
     this.#path = path;
     this.#options = { ...options };
     this.name = nameOfPath(path);
@@ -27,11 +22,8 @@ export class PathCapture implements Capture {
     return (await this.#choose()).describe();
   }
 
-  async *frames(
-    signal: AbortSignal,
-    onDamage?: (damage: CaptureDamage) => void,
-  ): AsyncGenerator<CapturedFrame, void> {
-    yield* (await this.#choose()).frames(signal, onDamage);
+  async *frames(signal: AbortSignal, listener?: CaptureListener): AsyncGenerator<CapturedFrame, void> {
+    yield* (await this.#choose()).frames(signal, listener);
   }
 
   async #choose(): Promise<Capture> {

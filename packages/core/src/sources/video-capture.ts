@@ -1,21 +1,16 @@
 import { DEFAULT_MAX_PIXELS } from '../codec';
 import { RelayError } from '../errors';
 import type { Capture, CaptureDescription, CapturedFrame } from './capture';
+import { assertCaptureOptions, type CaptureOptions, startTimeOf, VIDEO_OPTIONS } from './capture-options';
+import { type ChildExit, ChildProgram } from './child-program';
 import { findFfmpeg, knowsOption } from './ffmpeg';
-import { type FfmpegExit, FfmpegProcess } from './ffmpeg-process';
 import { nameOfPath, statInput } from './input-path';
 import { MatroskaReader } from './matroska-reader';
 import { Pace } from './pace';
-import {
-  assertRecordingOptions,
-  type RecordingOptions,
-  startTimeOf,
-  VIDEO_OPTIONS,
-} from './recording-options';
 import { parseVideoHeader, type VideoHeader } from './video-header';
 
 /** What a video's capture can be told. */
-export type VideoCaptureOptions = Pick<RecordingOptions, (typeof VIDEO_OPTIONS)[number]>;
+export type VideoCaptureOptions = Pick<CaptureOptions, (typeof VIDEO_OPTIONS)[number]>;
 
 interface Opened {
   readonly program: string;
@@ -55,7 +50,7 @@ export class VideoCapture implements Capture {
   readonly #options: VideoCaptureOptions;
 
   constructor(path: string, options: VideoCaptureOptions = {}) {
-    assertRecordingOptions(options, 'a video', VIDEO_OPTIONS);
+    assertCaptureOptions(options, 'a video', VIDEO_OPTIONS);
     this.#path = path;
     this.#options = { ...options };
     this.name = nameOfPath(path);
@@ -94,7 +89,7 @@ export class VideoCapture implements Capture {
     const passThrough = (await knowsOption(program, '-fps_mode')) ? '-fps_mode' : '-vsync';
     if (signal.aborted) return;
     const damage: string[] = [];
-    const ffmpeg = new FfmpegProcess(program, decodeOptions(this.#path, header, passThrough), (line) => {
+    const ffmpeg = new ChildProgram(program, decodeOptions(this.#path, header, passThrough), (line) => {
       if (damage.length < 3 && DAMAGE.some((pattern) => pattern.test(line))) damage.push(line);
     });
     const stop = () => ffmpeg.stop();
@@ -132,7 +127,7 @@ export class VideoCapture implements Capture {
     if (size === 0) throw this.#failure('is empty (0 bytes)', []);
     const program = await findFfmpeg(this.#stage, this.#options.ffmpegPath);
     const lines: string[] = [];
-    const ffmpeg = new FfmpegProcess(
+    const ffmpeg = new ChildProgram(
       program,
       ['-hide_banner', '-nostdin', '-i', `file:${this.#path}`],
       (line) => {
@@ -157,7 +152,7 @@ export class VideoCapture implements Capture {
     };
   }
 
-  #judge(exit: FfmpegExit, frames: number, damage: readonly string[], isMidFrame: boolean): void {
+  #judge(exit: ChildExit, frames: number, damage: readonly string[], isMidFrame: boolean): void {
     const said = damage.length > 0 ? damage : exit.lastLines.filter((line) => !NOISE.test(line)).slice(-3);
     if (exit.code !== 0 || isMidFrame) throw this.#failure(`failed after ${frames} frames`, said);
     if (frames === 0) throw this.#failure('has no frame that can be decoded', said);

@@ -4,20 +4,20 @@ import { messageOf } from '../errors';
 
 const KEPT_LINES = 12;
 
-/** How a run of ffmpeg ended. */
-export interface FfmpegExit {
+/** How a run of a program ended. */
+export interface ChildExit {
   /** The exit code; undefined when it was killed or never started. */
   readonly code: number | undefined;
   /** The last lines it wrote, without the credentials of URLs. */
   readonly lastLines: readonly string[];
 }
 
-/** A running ffmpeg. It ends with `stop()`, by itself, or with our process, whichever is first. */
-export class FfmpegProcess {
-  /** Whoever does not read it makes ffmpeg wait. */
+/** A running program. It ends with `stop()`, by itself, or with our process, whichever is first. */
+export class ChildProgram {
+  /** Whoever does not read it makes the program wait. */
   readonly output: Readable;
   /** Resolves when the program has ended and its last words are read; never rejects. */
-  readonly exit: Promise<FfmpegExit>;
+  readonly exit: Promise<ChildExit>;
   readonly #child: ChildProcess;
 
   /**
