@@ -1,57 +1,113 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { messageOf } from '../errors';
+import { withoutCredentials } from './credentials';
+import { ProgramGuard } from './program-guard';
 
 const KEPT_LINES = 12;
+/** A program that writes without end and without a line break is not collected for ever. */
+const LONGEST_LINE = 4_000;
+const INTERRUPT_MS = 1_000;
 
 /** How a run of a program ended. */
 export interface ChildExit {
-  /** The exit code; undefined when it was killed or never started. */
+  /** The exit code (127: there is no such program); undefined when it was killed. */
   readonly code: number | undefined;
-  /** The last lines it wrote, without the credentials of URLs. */
+  /** What killed it, if anything did. */
+  readonly signal?: NodeJS.Signals;
+  /** The last lines it wrote on standard error, without the credentials of URLs. */
   readonly lastLines: readonly string[];
 }
 
-/** A running program. It ends with `stop()`, by itself, or with our process, whichever is first. */
+export interface ChildProgramOptions {
+  /** Hears of each line on standard error. */
+  readonly onLine?: (line: string) => void;
+  /** `stop()` lets the program put its device in order first: SIGINT, and a second later SIGKILL. @default false */
+  readonly interrupt?: boolean;
+}
+
+/**
+ * A running program with all that it starts itself. It ends with `stop()`, by itself, or with our process,
+ * whichever is first: also where that is killed, and where the program writes nothing and would not notice.
+ */
 export class ChildProgram {
   /** Whoever does not read it makes the program wait. */
   readonly output: Readable;
-  /** Resolves when the program has ended and its last words are read; never rejects. */
+  /** Resolves when the program and its guard have ended and its last words are read; never rejects. */
   readonly exit: Promise<ChildExit>;
   readonly #child: ChildProcess;
+  readonly #interrupt: boolean;
+  #killing: NodeJS.Timeout | undefined;
+  #isStopped = false;
+  #hasExited = false;
 
-  /**
-   * @param onLine hears of each line on standard error.
-   */
-  constructor(program: string, options: readonly string[], onLine?: (line: string) => void) {
-    const child = spawn(program, options, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+  constructor(program: string, args: readonly string[], options: ChildProgramOptions = {}) {
+    const { onLine, interrupt = false } = options;
+    const guard = new ProgramGuard(interrupt, () => this.#signal('SIGKILL'));
+    const child = guard.spawn(program, args);
     this.#child = child;
-    this.output = child.stdout;
+    this.#interrupt = interrupt;
+    this.output = child.stdout!;
     const lastLines: string[] = [];
-    readLines(child.stderr, (text) => {
+    readLines(child.stderr!, (text) => {
       const line = withoutCredentials(text);
       onLine?.(line);
       lastLines.push(line);
       if (lastLines.length > KEPT_LINES) lastLines.shift();
     });
-    keepTrack(child);
-    this.exit = new Promise((resolve) => {
+    keepTrack(this, child);
+    const ended = new Promise<ChildExit>((resolve) => {
       child.once('error', (error) => lastLines.push(messageOf(error)));
-      child.once('close', (code) => resolve({ code: code ?? undefined, lastLines }));
+      // What the program has started and left behind would keep its pipes open.
+      child.once('exit', () => {
+        this.#signal('SIGKILL');
+        this.#hasExited = true;
+        if (this.#isStopped) child.stderr!.destroy();
+      });
+      child.once('close', (code, signal) => {
+        clearTimeout(this.#killing);
+        resolve({ code: code ?? undefined, ...(signal && { signal }), lastLines });
+      });
+    });
+    this.exit = ended.then(async (exit) => {
+      await guard.release();
+      return exit;
     });
   }
 
-  /** Ends the program at once. Idempotent. */
+  /** Ends the program. Idempotent. */
   stop(): void {
-    // An unread pipe would keep `close` from coming.
+    this.#isStopped = true;
+    // An unread pipe would keep `close` from coming, and so would one that a runaway holds.
     this.output.destroy();
-    this.#child.kill('SIGKILL');
+    if (this.#hasExited) this.#child.stderr!.destroy();
+    if (!this.#interrupt) {
+      this.kill();
+    } else if (!this.#killing) {
+      this.#signal('SIGINT');
+      this.#killing = setTimeout(() => this.kill(), INTERRUPT_MS);
+    }
   }
-}
 
-/** `rtsp://user:secret@host` as `rtsp://***@host`. */
-export function withoutCredentials(text: string): string {
-  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^\s/]+@/gi, '$1***@');
+  /** Ends the program at once. Idempotent. */
+  kill(): void {
+    this.#signal('SIGKILL');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    // Its number may be another's by now.
+    if (pid === undefined || this.#hasExited) return;
+    if (!ProgramGuard.isSupported) {
+      this.#child.kill(signal);
+      return;
+    }
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // The whole group has ended already.
+    }
+  }
 }
 
 function readLines(stream: Readable, onLine: (line: string) => void): void {
@@ -59,25 +115,25 @@ function readLines(stream: Readable, onLine: (line: string) => void): void {
   stream.setEncoding('utf8');
   stream.on('data', (text: string) => {
     const lines = (rest + text).split(/[\r\n]+/);
-    rest = lines.pop() ?? '';
-    for (const line of lines) if (line !== '') onLine(line);
+    rest = lines.pop()!.slice(-LONGEST_LINE);
+    for (const line of lines) if (line !== '') onLine(line.slice(0, LONGEST_LINE));
   });
   stream.on('end', () => {
     if (rest !== '') onLine(rest);
   });
 }
 
-const running = new Set<ChildProcess>();
+const running = new Set<ChildProgram>();
 
 function killAll(): void {
-  for (const child of running) child.kill('SIGKILL');
+  for (const program of running) program.kill();
 }
 
-function keepTrack(child: ChildProcess): void {
+function keepTrack(program: ChildProgram, child: ChildProcess): void {
   if (running.size === 0) process.on('exit', killAll);
-  running.add(child);
+  running.add(program);
   child.once('close', () => {
-    running.delete(child);
+    running.delete(program);
     if (running.size === 0) process.off('exit', killAll);
   });
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import type { Capture } from './capture';
 import { assertCaptureOptions, type CaptureOptions } from './capture-options';
-import { withoutCredentials } from './child-program';
+import { withoutCredentials } from './credentials';
 import { ImageCapture } from './image-capture';
 import { PathCapture } from './path-capture';
 import { isPattern, isPicturePath } from './picture-files';

@@ -89,8 +89,10 @@ export class VideoCapture implements Capture {
     const passThrough = (await knowsOption(program, '-fps_mode')) ? '-fps_mode' : '-vsync';
     if (signal.aborted) return;
     const damage: string[] = [];
-    const ffmpeg = new ChildProgram(program, decodeOptions(this.#path, header, passThrough), (line) => {
-      if (damage.length < 3 && DAMAGE.some((pattern) => pattern.test(line))) damage.push(line);
+    const ffmpeg = new ChildProgram(program, decodeOptions(this.#path, header, passThrough), {
+      onLine: (line) => {
+        if (damage.length < 3 && DAMAGE.some((pattern) => pattern.test(line))) damage.push(line);
+      },
     });
     const stop = () => ffmpeg.stop();
     signal.addEventListener('abort', stop, { once: true });
@@ -127,13 +129,9 @@ export class VideoCapture implements Capture {
     if (size === 0) throw this.#failure('is empty (0 bytes)', []);
     const program = await findFfmpeg(this.#stage, this.#options.ffmpegPath);
     const lines: string[] = [];
-    const ffmpeg = new ChildProgram(
-      program,
-      ['-hide_banner', '-nostdin', '-i', `file:${this.#path}`],
-      (line) => {
-        lines.push(line);
-      },
-    );
+    const ffmpeg = new ChildProgram(program, ['-hide_banner', '-nostdin', '-i', `file:${this.#path}`], {
+      onLine: (line) => void lines.push(line),
+    });
     ffmpeg.output.resume();
     const { lastLines } = await ffmpeg.exit;
     const header = parseVideoHeader(lines);
