@@ -26,6 +26,7 @@ export type {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export type { RetryOptions } from './retry';
 export {
   FaceSelector,
   type FaceSelectorEvents,
@@ -35,7 +36,6 @@ export {
 export type { PictureFormat } from './selection/picture-encoder';
 export { FileStore } from './sinks/file-store';
 export { MemoryStore } from './sinks/memory-store';
-export type { RetryOptions } from './sinks/retry';
 export type { S3StoreOptions } from './sinks/s3-options';
 export { S3Store } from './sinks/s3-store';
 export { Sink, type SinkOptions } from './sinks/sink';
@@ -51,12 +51,8 @@ export type {
   CaptureMode,
 } from './sources/capture';
 export type { CaptureOptions } from './sources/capture-options';
-export {
-  FrameSource,
-  type FrameSourceEvents,
-  type FrameSourceOptions,
-  type FrameSourceStats,
-} from './sources/frame-source';
+export { FrameSource } from './sources/frame-source';
+export type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './sources/frame-source-events';
 export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';
 export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';

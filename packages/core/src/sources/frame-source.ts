@@ -1,40 +1,16 @@
 import { EventEmitter } from 'eventemitter3';
 import { Channel } from '../channel';
+import { RelayError } from '../errors';
 import type { Frame } from '../frame';
 import { assertName } from '../identity';
-import type { Capture, CaptureDamage, CaptureDescription, CaptureListener, CaptureMismatch } from './capture';
-import type { CaptureOptions } from './capture-options';
+import { pause } from '../retry';
+import type { Capture, CaptureDescription, CapturedFrame, CaptureListener } from './capture';
 import { CaptureRun } from './capture-run';
+import type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './frame-source-events';
+import { liveOptions } from './live-options';
 import { captureFor } from './location';
-
-export interface FrameSourceOptions extends CaptureOptions {
-  /** The name in ids and object keys: letters, digits, `.`, `_` and `-`. @default from the location */
-  readonly camera?: string;
-  /** How many frames may wait for the next stage. @default 2 */
-  readonly highWaterMark?: number;
-}
-
-export interface FrameSourceStats {
-  /** Frames that the capture delivered. */
-  readonly captured: number;
-  /** Frames of a live camera that waited too long and gave way to newer ones. */
-  readonly dropped: number;
-  /** Parts of the input that could not be read. */
-  readonly damaged: number;
-}
-
-export interface FrameSourceEvents {
-  /** The first frame is here; `width` and `height` in pixels, `frames` where the number is known. */
-  open: [opened: { camera: string; width: number; height: number; frames?: number }];
-  /** A frame of a live camera gave way to a newer one. */
-  drop: [dropped: { camera: string; sequence: number; capturedAt: number }];
-  /** A part of the input could not be read; the rest goes on, and the iteration fails at its end. */
-  damaged: [damage: CaptureDamage & { camera: string }];
-  /** A live camera gives another size or rate than it was asked for; it goes on with that. */
-  mismatch: [mismatch: CaptureMismatch & { camera: string }];
-  /** The capture has ended, for whatever reason. */
-  end: [stats: FrameSourceStats & { camera: string }];
-}
+import { type Restart, Restarts } from './restarts';
+import { watched } from './watchdog';
 
 /**
  * The frames of a camera, a video or a folder of pictures.
@@ -52,6 +28,7 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
   readonly camera: string;
   readonly #capture: Capture;
   readonly #highWaterMark: number;
+  readonly #live: ReturnType<typeof liveOptions>;
   readonly #listener: CaptureListener = {
     damaged: (damage) => {
       this.#damaged += 1;
@@ -64,6 +41,8 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
   #captured = 0;
   #dropped = 0;
   #damaged = 0;
+  #restarts = 0;
+  #stalls = 0;
 
   /**
    * @param location a folder, a pattern such as `photos/*.jpg`, a picture, a video file, or a capture
@@ -71,18 +50,25 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
    */
   constructor(location: string | Capture, options: FrameSourceOptions = {}) {
     super();
-    const { camera, highWaterMark = 2, ...recording } = options;
+    const { camera, highWaterMark = 2, stallMs, openMs, retry, ...rest } = options;
     if (!(Number.isInteger(highWaterMark) && highWaterMark > 0)) {
       throw new TypeError(`highWaterMark must be a whole number above 0, not ${highWaterMark}.`);
     }
-    this.#capture = captureFor(location, recording);
+    this.#capture = captureFor(location, rest);
+    this.#live = liveOptions({ stallMs, openMs, retry }, this.#capture.live);
     this.#highWaterMark = highWaterMark;
     this.camera = assertName(camera ?? this.#capture.name, 'camera');
     this.name = `camera ${this.camera}`;
   }
 
   get stats(): FrameSourceStats {
-    return { captured: this.#captured, dropped: this.#dropped, damaged: this.#damaged };
+    return {
+      captured: this.#captured,
+      dropped: this.#dropped,
+      damaged: this.#damaged,
+      restarts: this.#restarts,
+      stalls: this.#stalls,
+    };
   }
 
   /**
@@ -147,10 +133,57 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
     return this.#run;
   }
 
-  async *#frames(signal: AbortSignal): AsyncGenerator<Frame, void> {
+  #frames(signal: AbortSignal): AsyncGenerator<Frame, void> {
+    return this.#capture.live ? this.#liveFrames(signal) : this.#recordedFrames(signal);
+  }
+
+  async *#recordedFrames(signal: AbortSignal): AsyncGenerator<Frame, void> {
     const { frames } = await this.#capture.describe();
+    yield* this.#numbered(this.#capture.frames(signal, this.#listener), frames);
+  }
+
+  /** Opens the camera, and again after each failure that can pass. */
+  async *#liveFrames(signal: AbortSignal): AsyncGenerator<Frame, void> {
+    const restarts = new Restarts(this.#live.retry);
+    const context = { signal, stage: this.name, listener: this.#listener };
+    while (!signal.aborted) {
+      let error = new RelayError(`The ${this.name} has ended. It is started again.`, {
+        code: 'SOURCE_FAILED',
+        stage: this.name,
+        retryable: true,
+      });
+      try {
+        for await (const frame of this.#numbered(watched(this.#capture, this.#live, context))) {
+          restarts.delivered();
+          yield frame;
+        }
+      } catch (caught) {
+        if (signal.aborted) return;
+        if (!(caught instanceof RelayError && caught.retryable)) throw caught;
+        error = caught;
+      }
+      if (signal.aborted) return;
+      await pause(this.#report(error, restarts.failed(error)), [signal]);
+    }
+  }
+
+  /** Tells of a failure; gives how long to wait. */
+  #report(error: RelayError, { attempt, inMs, isNews, isCrashLoop }: Restart): number {
+    const { camera } = this;
+    this.#restarts += 1;
+    if (error.code === 'SOURCE_STALLED') {
+      this.#stalls += 1;
+      this.emit('stall', { camera, error });
+    }
+    if (isNews) this.emit('offline', { camera, error });
+    if (isCrashLoop) this.emit('crashloop', { camera, attempts: attempt, error });
+    this.emit('restart', { camera, attempt, inMs, error });
+    return inMs;
+  }
+
+  async *#numbered(source: AsyncIterable<CapturedFrame>, frames?: number): AsyncGenerator<Frame, void> {
     let isOpen = false;
-    for await (const captured of this.#capture.frames(signal, this.#listener)) {
+    for await (const captured of source) {
       const { width, height } = captured.image;
       if (!isOpen) {
         this.emit('open', { camera: this.camera, width, height, ...(frames !== undefined && { frames }) });
