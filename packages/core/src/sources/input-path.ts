@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
 import { messageOf, RelayError } from '../errors';
 import { safeName } from '../identity';
+import { withoutCredentials } from './credentials';
 
 /** @throws {RelayError} `SOURCE_NOT_FOUND` where there is nothing, `SOURCE_FAILED` where it cannot be seen. */
 export async function statInput(path: string, stage: string): Promise<Stats> {
@@ -36,4 +37,12 @@ export function isMissing(error: unknown): boolean {
 export function nameOfPath(path: string): string {
   const base = basename(resolve(path));
   return safeName(base.slice(0, base.length - extname(base).length));
+}
+
+/** What a stream is called that nobody has named: `rtsp://10.0.0.5:554/front` is `10.0.0.5-front`. */
+export function nameOfUrl(url: string): string {
+  const { hostname, pathname } = new URL(url);
+  // Some cameras have the password in the path.
+  const path = withoutCredentials(pathname).includes('***') ? '' : pathname;
+  return safeName(`${hostname.replaceAll(/[[\]]/g, '')}${path.replace(/\/+$/, '')}`);
 }
