@@ -51,9 +51,13 @@ export type {
   CaptureMode,
 } from './sources/capture';
 export type { CaptureOptions } from './sources/capture-options';
+export { CommandCapture } from './sources/command-capture';
 export { FrameSource } from './sources/frame-source';
 export type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './sources/frame-source-events';
 export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';
+export type { LiveOptions } from './sources/live-options';
+export type { CommandLocation } from './sources/location';
+export { type JpegCaptureOptions, MjpegCapture } from './sources/mjpeg-capture';
 export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';

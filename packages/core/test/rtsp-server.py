@@ -80,6 +80,8 @@ class Factory(GstRtspServer.RTSPMediaFactory):
         )
 
     def do_configure(self, media):
+        # Its own buffer would make every frame late by 200 ms.
+        media.set_latency(0)
         Camera(media.get_element().get_child_by_name('source'))
 
 
@@ -108,7 +110,7 @@ if settings.get('user'):
 server.get_mount_points().add_factory('/live', factory)
 if server.attach(None) == 0:
     sys.exit(f'The port {settings.get("port", 0)} is taken.')
-factory.connect('media-configure', lambda _, media: factory.do_configure(media))
+
 say(f'port {server.get_bound_port()}')
 loop = GLib.MainLoop()
 

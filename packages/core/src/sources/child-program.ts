@@ -22,6 +22,8 @@ export interface ChildExit {
 export interface ChildProgramOptions {
   /** Hears of each line on standard error. */
   readonly onLine?: (line: string) => void;
+  /** What the program reads from its standard input, which ends after that. @default nothing */
+  readonly input?: string;
   /** `stop()` lets the program put its device in order first: SIGINT, and a second later SIGKILL. @default false */
   readonly interrupt?: boolean;
 }
@@ -42,9 +44,11 @@ export class ChildProgram {
   #hasExited = false;
 
   constructor(program: string, args: readonly string[], options: ChildProgramOptions = {}) {
-    const { onLine, interrupt = false } = options;
+    const { onLine, input, interrupt = false } = options;
     const guard = new ProgramGuard(interrupt, () => this.#signal('SIGKILL'));
     const child = guard.spawn(program, args);
+    child.stdin!.on('error', () => {});
+    child.stdin!.end(input ?? '');
     this.#child = child;
     this.#interrupt = interrupt;
     this.output = child.stdout!;

@@ -8,7 +8,7 @@ import type { Capture, CaptureDescription, CapturedFrame, CaptureListener } from
 import { CaptureRun } from './capture-run';
 import type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './frame-source-events';
 import { liveOptions } from './live-options';
-import { captureFor } from './location';
+import { type CommandLocation, captureFor } from './location';
 import { type Restart, Restarts } from './restarts';
 import { watched } from './watchdog';
 
@@ -45,10 +45,12 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
   #stalls = 0;
 
   /**
-   * @param location a folder, a pattern such as `photos/*.jpg`, a picture, a video file, or a capture
-   *   of your own (which has its options already).
+   * @param location an `rtsp://`, `rtsps://`, `http://` or `https://` stream, `{ command: [...] }` that writes
+   *   JPEGs, a folder, a pattern such as `photos/*.jpg`, a picture, a video file, or a capture of your own
+   *   (which has its options already).
+   * @throws {TypeError} for an option that cannot be, or that does not go with the location.
    */
-  constructor(location: string | Capture, options: FrameSourceOptions = {}) {
+  constructor(location: string | CommandLocation | Capture, options: FrameSourceOptions = {}) {
     super();
     const { camera, highWaterMark = 2, stallMs, openMs, retry, ...rest } = options;
     if (!(Number.isInteger(highWaterMark) && highWaterMark > 0)) {

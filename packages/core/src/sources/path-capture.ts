@@ -2,7 +2,7 @@ import type { Capture, CaptureDescription, CapturedFrame, CaptureListener } from
 import { assertCaptureOptions, type CaptureOptions, PICTURE_OPTIONS, VIDEO_OPTIONS } from './capture-options';
 import { ImageCapture } from './image-capture';
 import { nameOfPath, statInput } from './input-path';
-import { VideoCapture } from './video-capture';
+import { VideoFile } from './video-file';
 
 /** A path that does not say what it is: a folder holds pictures, a file is a video. */
 export class PathCapture implements Capture {
@@ -28,8 +28,6 @@ export class PathCapture implements Capture {
 
   async #choose(): Promise<Capture> {
     const isFolder = (await statInput(this.#path, `camera ${this.name}`)).isDirectory();
-    return isFolder
-      ? new ImageCapture(this.#path, this.#options)
-      : new VideoCapture(this.#path, this.#options);
+    return isFolder ? new ImageCapture(this.#path, this.#options) : new VideoFile(this.#path, this.#options);
   }
 }

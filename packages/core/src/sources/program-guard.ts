@@ -47,10 +47,10 @@ export class ProgramGuard {
   /** Starts the program at the head of a process group of its own; its standard output is read. */
   spawn(program: string, args: readonly string[]): ChildProcess {
     if (!this.#watcher) {
-      return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+      return spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
     }
     const child = spawn('sh', ['-c', STARTER, 'edge-relay-start', program, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       detached: true,
     });
     if (child.pid === undefined) return child;
