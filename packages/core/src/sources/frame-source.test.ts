@@ -108,15 +108,10 @@ describe('FrameSource chooses the capture by location', () => {
   });
 
   it.each([
-    ['/dev/video0', {}, /cameras are not supported yet/],
-    [
-      'rtsp://user:secret@host/stream',
-      {},
-      /^rtsp:\/\/\*\*\*@host\/stream: network streams are not supported yet/,
-    ],
-    ['https://host/video.mp4', {}, /not supported yet/],
+    ['/dev/video0', {}, /cameras are not supported/],
+    ['rtmp://user:secret@host/stream', {}, /^rtmp:\/\/\*\*\*@host\/stream: such streams are not supported/],
     ['', {}, /location/],
-    [{ command: ['gst-launch-1.0'] }, {}, /commands are not supported yet/],
+    [{ command: [] }, {}, /command must be a program and its arguments/],
     [undefined, {}, /location/],
     ['a.mp4', { camera: 'front door' }, /camera must be .*front door/],
     ['a.mp4', { highWaterMark: 0 }, /highWaterMark must be .* not 0/],
