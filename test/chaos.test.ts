@@ -16,7 +16,7 @@ async function chaos(...args: string[]) {
 
 describeWith('mosquitto', 'chaos: five processes, stock brokers, links that break', () => {
   it('loses nothing and doubles nothing, whoever is killed', { timeout: 330_000 }, async () => {
-    const { figures, story } = await chaos('--kills', '60');
+    const { figures, story } = await chaos('--kills', '60', '--settle', '120');
     expect(figures, story).toMatchObject({ chaos: 'nothing lost', lost: 0, doubled: 0, damaged: 0 });
     const kills = Object.values<number>(figures.kills).reduce((sum, count) => sum + count, 0);
     expect(kills, story).toBe(60);

@@ -63,6 +63,9 @@ async function run(): Promise<number> {
   if (!isSound) {
     const some = (items: readonly string[]) => items.slice(0, 20).join('\n  ');
     console.error(`Not as it should be (--seed ${seed}); what is left lies in ${evidence.folder}`);
+    for (const [party, latest] of Object.entries(evidence.latest)) {
+      console.error(`${party}: ${JSON.stringify(latest)}`);
+    }
     if (evidence.lost.length > 0) console.error(`lost:\n  ${some(evidence.lost)}`);
     if (evidence.wrong.length > 0) console.error(`doubled or damaged:\n  ${some(evidence.wrong)}`);
   }

@@ -76,6 +76,11 @@ export class Relay {
     return this.#latest.get(party) ?? {};
   }
 
+  /** What the running process of each party has told last. */
+  get latest(): Readonly<Record<string, Figures>> {
+    return Object.fromEntries(this.#latest);
+  }
+
   async close(): Promise<void> {
     await Promise.all(Object.values(this.links).map((link) => link.close()));
   }

@@ -42,7 +42,6 @@ export const roles: Readonly<Record<string, (settings: RoleSettings) => Promise<
     const boot = randomBytes(4).toString('hex');
     const log = await IdLog.open(join(folder, 'published'), boot);
     await publisher.open();
-    tell(() => publisher.stats);
     let [number, underWay] = [0, 0];
     const publishOne = async () => {
       const payload = randomBytes(500 + Math.floor(Math.random() * 3_000));
@@ -61,6 +60,8 @@ export const roles: Readonly<Record<string, (settings: RoleSettings) => Promise<
     }, 10);
     // Publishes no more, and goes on sending what is in the spool.
     process.on('SIGTERM', () => clearInterval(timer));
+    // Not before: who hears that it is ready may send the signal at once.
+    tell(() => publisher.stats);
   },
 
   bridge: async (settings) => {

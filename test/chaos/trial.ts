@@ -29,6 +29,8 @@ export interface TrialResult {
     readonly folder: string;
     readonly lost: readonly string[];
     readonly wrong: readonly string[];
+    /** What each party has told last. */
+    readonly latest: Readonly<Record<string, Readonly<Record<string, number>>>>;
   };
 }
 
@@ -46,7 +48,7 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
     const { deeds: _, ...report } = await chaos.run({ kills, minutes });
     chaos.processOf('publisher')?.kill('SIGTERM');
     const settlingAt = performance.now();
-    const outcome = await settled(relay, settleSeconds * 1000);
+    const outcome = await settled(relay, settleSeconds * 1000, chaos.signal);
     const settledSeconds = Math.round((performance.now() - settlingAt) / 100) / 10;
     const damaged = await damagedIn(relay.store, await keysIn(relay.store));
     const wrong = [...outcome.doubled, ...damaged];
@@ -65,7 +67,7 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
       spooled: relay.figures('publisher').spooled,
       withReceipts,
     };
-    const evidence = { folder, lost: outcome.lost, wrong };
+    const evidence = { folder, lost: outcome.lost, wrong, latest: relay.latest };
     if (isSound) await chaos.close().then(() => rm(folder, { recursive: true, force: true }));
     return { isSound, figures, evidence };
   } finally {
@@ -74,11 +76,15 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
   }
 }
 
-/** Waits until nothing is missing, and nothing that is still under way could come twice; at the most so long. */
-async function settled(relay: Relay, timeoutMs: number): Promise<Audit> {
+/**
+ * Waits until nothing is missing, and nothing that is still under way could come twice; at the most so long.
+ * @throws the reason of `ended`: without one of the parties nothing would settle.
+ */
+async function settled(relay: Relay, timeoutMs: number, ended: AbortSignal): Promise<Audit> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 1_000));
+    ended.throwIfAborted();
     const outcome = audit(await readIds(relay.logs), await keysIn(relay.store));
     const isIdle = relay.figures('publisher').spooled === 0 && relay.figures('bridge').spooled === 0;
     if ((outcome.lost.length === 0 && isIdle) || performance.now() > deadline) return outcome;

@@ -4,7 +4,7 @@ export interface GroupCommitOptions {
   /** Whether everything is written, needed or not. */
   readonly writesAlways: boolean;
   /** Bytes that may be written now; below zero when others have filled the disk. */
-  room(): Promise<number>;
+  room(): number | Promise<number>;
   /** There is no room; called before the writes that found none are rejected. */
   full(): void;
 }
@@ -39,9 +39,9 @@ const REMOVAL_BYTES = 768 * 1024;
 export class DiskFullError extends Error {}
 
 /**
- * Writes to an LMDB database in groups: what arrives while one group is on its way to the disk makes up
- * the next, in one transaction and one flush. There is only ever one on its way, so that nothing overtakes
- * what found no room. Unless everything is to be written, what has become needless before its turn is not:
+ * Writes to an LMDB database in groups: what arrives while one group is on its way to the disk makes up the next,
+ * in one transaction and one flush. There is only ever one on its way, so that nothing overtakes what found no
+ * room. Unless everything is to be written, what has become needless before its turn is not:
  * under load the broker often acknowledges a message before the disk would have it.
  */
 export class GroupCommit {
@@ -88,7 +88,11 @@ export class GroupCommit {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#wake();
-    await this.#running;
+    do {
+      await this.#running;
+      // Who has waited for a write may now have something to remove.
+      await new Promise(setImmediate);
+    } while (this.#running);
     // After a failed commit LMDB would wait for its flush for ever; an empty one comes in its place.
     await this.#commit([]).then(
       () => this.#root.close(),
@@ -122,21 +126,22 @@ export class GroupCommit {
 
   /** Writes a group of so many at the most; resolves with how many the next one may have. */
   async #writeGroup(most: number): Promise<number> {
-    const group = await this.#affordable(most, await this.#patience());
+    const { group, isShort } = await this.#affordable(most, await this.#patience());
     if (group.length === 0) {
-      await this.#full();
+      // Else all that was old enough has been cancelled meanwhile.
+      if (isShort) await this.#full();
       return most;
     }
     try {
       await this.#commit(group);
-      for (const write of group) write.resolve();
-      return most * 2;
     } catch (error) {
       // One of several may be at fault: each is tried by itself.
       if (group.length > 1) this.#putBack(group);
       else group[0]?.reject(error);
       return 1;
     }
+    for (const write of group) write.resolve();
+    return most * 2;
   }
 
   #putBack(group: readonly Write[]): void {
@@ -161,14 +166,15 @@ export class GroupCommit {
     }
   }
 
-  /** Takes from the queue what there is room for: writes in order, removals as they fit. */
-  async #affordable(most: number, age: number): Promise<Write[]> {
+  /** Takes from the queue what there is room for: writes in order, removals as they fit; and says if room was short. */
+  async #affordable(most: number, age: number): Promise<{ group: Write[]; isShort: boolean }> {
     const room = await this.#options.room();
     const before = performance.now() - age;
     const group: Write[] = [];
     const rest: Write[] = [];
     let needed = 0;
     let isBlocked = false;
+    let isShort = false;
     for (const write of this.#queue) {
       if (write.state === 'cancelled') continue;
       isBlocked ||= !write.isRemoval && write.since > before;
@@ -179,11 +185,12 @@ export class GroupCommit {
         group.push(write);
       } else {
         rest.push(write);
+        isShort ||= isInTurn;
         isBlocked ||= !write.isRemoval;
       }
     }
     this.#queue = rest;
-    return group;
+    return { group, isShort };
   }
 
   async #full(): Promise<void> {
@@ -191,6 +198,8 @@ export class GroupCommit {
     const removals = this.#queue.filter((write) => write.isRemoval);
     if (refused.length === 0 && removals.length > 0) return this.#pause();
     this.#queue = removals;
+    // What was left was cancelled.
+    if (refused.length === 0) return;
     this.#options.full();
     for (const write of refused) {
       write.state = 'under way';
@@ -208,6 +217,7 @@ export class GroupCommit {
       const { commitError } = error as { commitError?: Promise<unknown> };
       throw (await Promise.resolve(commitError).catch((cause: unknown) => cause)) ?? error;
     }
+    // The next group waits for it: smaller ones that follow each other closely go over much more slowly.
     if (group.some((write) => !write.isRemoval)) await this.#root.flushed;
   }
 

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { until } from '../../test/brokers';
 import { describeWith } from '../../test/requirements';
@@ -164,5 +165,30 @@ describeWith('tmpfs', 'LmdbSpool on a small disk', () => {
     expect((await aborted).at(-1)).toMatchObject({ reason: { message: 'enough' } });
     await spool.close();
     expect((await closed).at(-1)).toMatchObject({ reason: { code: 'CLOSED' } });
+  });
+
+  it('looks again at a disk with plenty of room that others have filled since', async () => {
+    disk.resize(3 * 1024 * MEBIBYTE);
+    await open({ whenFull: 'drop-newest' });
+    expect(await spool.append(message(1))).toBeDefined();
+    // What it saw then is no longer fresh.
+    await delay(600);
+    disk.resize(50 * MEBIBYTE);
+    expect(await spool.append(message(2))).toBeUndefined();
+  });
+
+  it('does not write what has left while there was no room for it', async () => {
+    await open({ freeDiskBytes: 0 });
+    await disk.fill(disk.free);
+    const appended = spool.append(message(1));
+    const [entry] = await spool.read(1);
+    // It has been refused once, and waits to be tried again.
+    await delay(300);
+    const removed = spool.remove(entry!.position);
+    await disk.empty();
+    await Promise.all([appended, removed]);
+    await spool.close();
+    await open({});
+    expect(spool.messages).toBe(0);
   });
 });

@@ -382,4 +382,23 @@ describe('LmdbSpool', () => {
     expect(() => new LmdbSpool('')).toThrow(TypeError);
     expect(() => new LmdbSpool('x', { freeDiskBytes: -1 })).toThrow(TypeError);
   });
+
+  it('removes before it is closed what was to leave while it was being written', async () => {
+    const problems: string[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      const spool = new LmdbSpool(place());
+      await spool.open();
+      const appended = spool.append({ id: 'a', payload: Buffer.alloc(50_000), properties: {} });
+      for (let turn = 0; turn < round; turn += 1) await new Promise(setImmediate);
+      const [entry] = await spool.read(1);
+      const removed = spool
+        .remove(entry!.position)
+        .catch((error) => problems.push(`${round} ${error.message}`));
+      await Promise.all([spool.close(), removed, appended]);
+      await spool.open();
+      if (spool.messages !== 0) problems.push(`${round} is still there`);
+      await spool.close();
+    }
+    expect(problems).toEqual([]);
+  });
 });

@@ -1,20 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Database, RootDatabase } from 'lmdb';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
 import { DiskFullError, GroupCommit, type Write } from './lmdb-group-commit';
 import { SetAsideArea } from './lmdb-set-aside';
+import { asBuffer, readEverything, storedIn, TABLES, type Table, tablesOf } from './lmdb-tables';
 import { messageBytes } from './message-bytes';
-import {
-  decodeIndexed,
-  decodeIndexedMessage,
-  decodeMessage,
-  encodeIndexed,
-  recordBytes,
-} from './message-codec';
+import { decodeIndexed, encodeIndexed, recordBytes } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
 import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
@@ -52,16 +46,18 @@ interface Kept extends Indexed {
 interface Opened {
   readonly disk: DiskSpace;
   readonly commits: GroupCommit;
-  readonly messages: Database<Buffer, number>;
+  readonly messages: Table;
   /** All of each message but its payload, and what the ledger has to know: opening reads no payloads. */
-  readonly index: Database<Buffer, number>;
+  readonly index: Table;
   readonly setAside: SetAsideArea;
 }
 
-/** In one database: the payloads, all else of each message, and what was set aside. */
-const TABLES = 3;
 /** How long what is being sent waits for room on a full disk, before it is tried again. */
 const RETRY_MS = 1_000;
+/** About what it takes of the disk to remove what leaves between two transactions, in bytes. */
+const LEAVING_BYTES = 64 * 1024;
+/** What more than half a second of writing takes, by whomever, in bytes. */
+const PLENTY_BYTES = 2 * 1024 ** 3;
 /** How often it looks at the disk, at the most. */
 const DISK_LOOK_MS = 500;
 
@@ -81,10 +77,14 @@ export class LmdbSpool implements Spool {
   readonly #recent = new RecentMessages();
   /** What is on its way to the disk. */
   readonly #writes = new Map<number, Write>();
+  /** What the next transaction removes. */
+  #leaving: { readonly positions: number[]; done: Promise<void> } | undefined;
   #opening: Promise<void> | undefined;
   #opened: Opened | undefined;
   #position = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** How much there was room for when it looked. */
+  #roomSeen = 0;
   #largest = Number.POSITIVE_INFINITY;
 
   /** @param folder made where it is missing, when the spool is opened. */
@@ -233,6 +233,7 @@ export class LmdbSpool implements Spool {
     await opened?.commits.close();
     this.#recent.clear();
     this.#writes.clear();
+    this.#leaving = undefined;
     await this.#lock.release();
   }
 
@@ -247,7 +248,7 @@ export class LmdbSpool implements Spool {
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
     const commits = new GroupCommit(root, {
       writesAlways: this.#writesAlways,
-      room: () => this.#lookAt(disk),
+      room: () => this.#roomNow(disk),
       full: () => this.#ledger.room.limit(this.#writtenBytes, this.#largest),
     });
     const setAside = new SetAsideArea(aside, this.#setAsideBytes);
@@ -302,6 +303,7 @@ export class LmdbSpool implements Spool {
         }
         // It is on its way to the broker, and cannot be called back.
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        if (!this.#ledger.get(position)) return entryOf(kept, message);
       }
     }
   }
@@ -317,15 +319,36 @@ export class LmdbSpool implements Spool {
       // Put and removed in one transaction, it would not have been on the disk.
       await write.settled.catch(() => {});
     }
+    const remove = (gone: number) => {
+      index.remove(gone);
+      messages.remove(gone);
+    };
     try {
+      if (!also) {
+        await this.#leave(commits, position, remove);
+        return;
+      }
       await commits.remove(bytes, () => {
-        index.remove(position);
-        messages.remove(position);
-        also?.();
+        remove(position);
+        also();
       });
     } catch (error) {
       throw this.#asError(error);
     }
+  }
+
+  /** Removes what leaves in one go, up to the moment of the transaction. */
+  #leave(commits: GroupCommit, position: number, remove: (position: number) => void): Promise<void> {
+    if (!this.#leaving) {
+      const leaving = { positions: [] as number[], done: Promise.resolve() };
+      this.#leaving = leaving;
+      leaving.done = commits.remove(LEAVING_BYTES, () => {
+        if (this.#leaving === leaving) this.#leaving = undefined;
+        for (const gone of leaving.positions) remove(gone);
+      });
+    }
+    this.#leaving.positions.push(position);
+    return this.#leaving.done;
   }
 
   get #open(): Opened {
@@ -337,10 +360,19 @@ export class LmdbSpool implements Spool {
     return this.#ledger.bytes - this.#recent.unwrittenBytes;
   }
 
+  /** Where there is plenty it need not look each time: nobody fills so much in between. */
+  #roomNow(disk: DiskSpace): number | Promise<number> {
+    const isFresh = performance.now() - this.#lookedAt < DISK_LOOK_MS;
+    return isFresh && this.#roomSeen > PLENTY_BYTES ? this.#roomSeen - PLENTY_BYTES : this.#lookAt(disk);
+  }
+
   /** Lets in as much as the disk still takes; resolves with how much that is, in bytes. */
   async #lookAt(disk: DiskSpace): Promise<number> {
     this.#lookedAt = performance.now();
+    // What was seen before is old.
+    this.#roomSeen = 0;
     const { bytes, largest } = await disk.room();
+    this.#roomSeen = bytes;
     this.#largest = largest;
     this.#ledger.room.limit(this.#writtenBytes + bytes, largest);
     return bytes;
@@ -362,33 +394,6 @@ export class LmdbSpool implements Spool {
       { code: 'SPOOL_FAILED', stage: 'spool', retryable: true, cause: error },
     );
   }
-}
-
-type Table = Database<Buffer, number>;
-
-function tablesOf(root: RootDatabase<Buffer, number>): [messages: Table, index: Table, setAside: Table] {
-  const table = (name: string) => root.openDB<Buffer, number>({ name, encoding: 'binary' });
-  return [table('messages'), table('index'), table('set-aside')];
-}
-
-/** @throws where anything cannot be read, or a message is missing. */
-function readEverything(root: RootDatabase<Buffer, number>): void {
-  const [messages, index, setAside] = tablesOf(root);
-  for (const { value } of setAside.getRange()) decodeMessage(value);
-  for (const key of index.getKeys()) {
-    if (!storedIn(index, messages, key)) throw new Error(`message ${key} is not where it was put`);
-  }
-}
-
-function storedIn(index: Table, messages: Table, position: number): Message | undefined {
-  const record = index.getBinary(position);
-  const payload = messages.getBinary(position);
-  if (!record || !payload) return undefined;
-  return decodeIndexedMessage(record, payload);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function entryOf({ position, bytes, storedAt, expiresAt }: Kept, message: Message): SpoolEntry {

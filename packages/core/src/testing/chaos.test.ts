@@ -122,9 +122,21 @@ describe('chaos', () => {
     const chaos = chaosOf({ parties: [sleeper('a'), dying], mortal: ['a'] });
     await chaos.start();
     await expect(chaos.run({ minutes: 1 })).rejects.toThrow('dying has ended by itself, with 3.');
+    expect(() => chaos.signal.throwIfAborted()).toThrow('dying has ended by itself');
     const stillborn = programParty('stillborn', process.execPath, ['-e', 'process.exit(4)']);
     await expect(chaosOf({ parties: [stillborn] }).start()).rejects.toThrow(/stillborn ended with 4/);
     await expect(chaosOf({}).run({})).rejects.toThrow(TypeError);
+  });
+
+  it('says so too when a party ends after the run', async () => {
+    const chaos = chaosOf({ mortal: ['a'] });
+    await chaos.start();
+    await chaos.run({ kills: 1 });
+    expect(chaos.signal.aborted).toBe(false);
+    const ended = once(chaos.signal, 'abort');
+    chaos.processOf('b')!.kill('SIGTERM');
+    await ended;
+    expect(() => chaos.signal.throwIfAborted()).toThrow('b has ended by itself, with SIGTERM.');
   });
 });
 

@@ -90,6 +90,11 @@ export class Chaos extends EventEmitter<ChaosEvents> {
     for (const name of this.#parties.keys()) await this.#start(name);
   }
 
+  /** Aborted with an Error when a party has ended by itself or could not be started, also after `run()`. */
+  get signal(): AbortSignal {
+    return this.#failed.signal;
+  }
+
   /** The process of a party that is running. */
   processOf(party: string): ChildProcess | undefined {
     return this.#running.get(party);
