@@ -10,12 +10,12 @@ const {
   everyMs = 5,
   /** What it does after so many pictures. */
   frames = Number.POSITIVE_INFINITY,
-  then = 'end',
+  afterwards = 'end',
   /** What is wrong with every third picture: half, corrupt. */
   damage,
   /** A file for a line a picture: its number, and when it was written. */
   log,
-  /** A file that remembers from run to run: only the first run does `then`, later ones go on. */
+  /** A file that remembers from run to run: only the first run does `afterwards`, later ones go on. */
   once,
   /** Pictures begin with the one of this number, and begin again at the end. */
   first = 0,
@@ -42,7 +42,7 @@ for (let number = 0; isTame || number < frames; number += 1) {
     await write(Buffer.concat([picture.subarray(0, 20), picture.subarray(-2)]));
   else await write(picture);
 }
-switch (then) {
+switch (afterwards) {
   case 'stall':
     process.on('SIGINT', () => {});
     await sleep(1e8);

@@ -100,7 +100,7 @@ describe('CommandCapture', () => {
     'starts a command again that does this: %s',
     async (then) => {
       const source = open(
-        { frames: 3, then, once: file(`${then}-once`), everyMs: 20 },
+        { frames: 3, afterwards: then, once: file(`${then}-once`), everyMs: 20 },
         { highWaterMark: 100 },
       );
       const errors: string[] = [];
@@ -171,7 +171,10 @@ describe('CommandCapture', () => {
   it('leaves no process and no file descriptor behind, whatever happens to it', async () => {
     const mark = `mark-${process.pid}`;
     const run = async (then: string, count: number) => {
-      const source = open({ frames: 20, then, mark, everyMs: 1 }, { highWaterMark: 4, stallMs: 100 });
+      const source = open(
+        { frames: 20, afterwards: then, mark, everyMs: 1 },
+        { highWaterMark: 4, stallMs: 100 },
+      );
       await take(source, count);
     };
     await run('end', 10);
