@@ -32,7 +32,7 @@ describe('StreamClock', () => {
 });
 
 describe('StreamBacklog', () => {
-  it('holds what comes all at once, up to the first frame that had to be waited for', () => {
+  it('holds what comes all at once, until frames have to be waited for', () => {
     const backlog = new StreamBacklog();
     const frames = [
       [0, 500],
@@ -41,9 +41,12 @@ describe('StreamBacklog', () => {
       [80, 510],
       [120, 548],
       [160, 549],
+      [200, 590],
+      [240, 629],
+      [280, 640],
     ] as const;
     const held = frames.map(([positionMs, readAt]) => backlog.holds(positionMs, NOON + readAt));
-    expect(held).toEqual([true, true, true, true, false, false]);
+    expect(held).toEqual([true, true, true, true, true, true, true, false, false]);
   });
 
   it('gives up on a stream that always comes in bursts', () => {
