@@ -13,8 +13,8 @@ import { MatroskaReader } from './matroska-reader';
 
 // The real driver is looked at by test/camera. Here is what it cannot do: JPEGs, a full bus, a slow sensor.
 const temporary = temporaryFolder();
-/** A device that anybody may open. */
-const DEVICE = '/dev/null';
+/** A device that anybody may open, and hardly anybody does. */
+const DEVICE = '/dev/full';
 
 /**
  * A program that says what a camera's ffmpeg says of its modes, and for the camera runs the real ffmpeg on
