@@ -182,7 +182,8 @@ describe('Sink', () => {
     }
     expect(sink.stats).toMatchObject({ stored: 0, rejected: bad.length });
     expect(reasons.filter((reason) => /20000 x 20000/.test(reason))).toHaveLength(1);
-    expect(await keysOf(store)).toHaveLength(2 * bad.length);
+    const kept = (await keysOf(store)).filter((key) => !key.startsWith('arrivals/'));
+    expect(kept).toHaveLength(2 * bad.length);
   });
 
   it('takes smaller pictures only when told so, and anything when told so', async () => {
@@ -208,12 +209,44 @@ describe('Sink', () => {
     expect(new Sink('s3://faces/a').store).toBeInstanceOf(S3Store);
   });
 
+  it('gives what is delivered again the key that it had, whatever the clock says then', async () => {
+    const store = new MemoryStore();
+    const payload = Buffer.from('not a picture');
+    const first = { receivedAt: Date.UTC(2026, 5, 7, 8, 59) };
+    const again = { receivedAt: Date.UTC(2026, 5, 8, 0, 1), redelivered: true };
+    const named = { key: '{received:%F}/{captured:%H}/{id}.{ext}' };
+    const dated = { key: `2026-06-07/03/${id}.png`, outcome: 'stored' };
+    for (const { options, parts, report } of [
+      { options: named, parts: {}, report: dated },
+      { options: {}, parts: { properties: {} }, report: { outcome: 'stored' } },
+      { options: {}, parts: { payload, properties: {} }, report: { outcome: 'rejected' } },
+    ]) {
+      const before = await new Sink(store, options).write(delivery({ ...first, ...parts }));
+      expect(before).toMatchObject(report);
+      const keys = await keysOf(store);
+      // Another process, which remembers nothing.
+      const after = await new Sink(store, options).write(delivery({ ...again, ...parts }));
+      expect(after.key).toBe(before.key);
+      expect(await keysOf(store)).toEqual(keys);
+    }
+  });
+
+  it('does without a note of the arrival that somebody has cut short', async () => {
+    const store = new MemoryStore();
+    const sink = new Sink(store, { key: '{received:%F}/{id}.{ext}' });
+    await store.put(`arrivals/${id}-0.json`, Buffer.from('{"rec'));
+    const { key } = await sink.write(delivery());
+    const again = await sink.write(delivery({ receivedAt: Date.UTC(2027, 0, 1) }));
+    expect(again).toEqual({ key, outcome: 'duplicate' });
+  });
+
   it.each([
     ['http://faces', {}, /location must be/],
     [undefined, {}, /location must be/],
     [{}, {}, /location must be/],
     ['faces', { concurrency: 0 }, /concurrency must be/],
     ['faces', { accept: 'all' }, /accept must be/],
+    ['faces', { key: '{camera}.{ext}' }, /two pictures could get one key.*\{received:FORMAT\}/],
     ['faces', { maxPixels: -1 }, /maxPixels must be/],
     ['faces', { retry: { firstDelayMs: 0 } }, /retry\.firstDelayMs must be/],
     ['s3://faces', { s3: { endpoint: 'nowhere' } }, /endpoint must be/],

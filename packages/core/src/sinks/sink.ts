@@ -3,8 +3,10 @@ import { EventEmitter } from 'eventemitter3';
 import { RelayError } from '../errors';
 import type { Message } from '../message';
 import type { Writer } from '../stage';
+import { firstArrival } from './arrival';
 import { type Examination, type ExaminationOptions, examine } from './examination';
-import { conflictKey, objectKey, rejectedKey, withExtension } from './object-key';
+import { DEFAULT_KEY_TEMPLATE, KeyTemplate } from './key-template';
+import { conflictKey, keyFields, OWN_FOLDERS, rejectedKey, withExtension } from './object-key';
 import { objectMetadata } from './object-metadata';
 import { arrivalOf } from './provenance';
 import { pause, type RetryOptions, retryDelayMs, retryOptions } from './retry';
@@ -16,6 +18,14 @@ import { isStore, storeAt } from './store-location';
 export interface SinkOptions {
   /** How many messages it stores at once. @default 16 */
   readonly concurrency?: number;
+  /**
+   * The key of each object: text and the fields `{id}`, `{ext}`, `{camera}`, `{track}`, `{sequence}`,
+   * `{captured:…}` and `{received:…}`, times as in strftime and in UTC. It ends with the whole id, so that no two
+   * pictures share a key, and `.{ext}`. Received is when a message first arrived: a note of it, one more object
+   * for each picture, keeps the key the same when the message is delivered again.
+   * @default '{camera}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}'
+   */
+  readonly key?: string;
   /**
    * `image`: what is not an intact picture is kept under `rejected/`. `any`: everything is stored.
    * @default 'image'
@@ -47,6 +57,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   readonly concurrency: number;
   readonly store: Store;
   readonly #ownsStore: boolean;
+  readonly #key: KeyTemplate;
   readonly #examination: ExaminationOptions;
   readonly #retry: Required<RetryOptions>;
   readonly #closing = new AbortController();
@@ -62,6 +73,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   constructor(location: string | Store, options: SinkOptions = {}) {
     super();
     const { concurrency = 16, accept = 'image', maxPixels, retry = {}, s3 = {} } = options;
+    this.#key = new KeyTemplate(options.key ?? DEFAULT_KEY_TEMPLATE, OWN_FOLDERS);
     if (!(Number.isInteger(concurrency) && concurrency > 0)) {
       throw new TypeError(`concurrency must be a whole number above 0, not ${concurrency}.`);
     }
@@ -129,20 +141,39 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   async #write(message: Message, signal: AbortSignal | undefined): Promise<StoredReport> {
     signal?.throwIfAborted();
     await abortable(this.open(), signal);
-    const examination = await examine(message, this.#examination);
-    return examination.fault === undefined
-      ? this.#store(message, examination, signal)
-      : this.#reject(message, examination, examination.fault, signal);
+    const found = await examine(message, this.#examination);
+    const receivedAt = await this.#arrivalOf(message, found, signal);
+    const { provenance } = found;
+    const examination = provenance.isDatedByArrival
+      ? { ...found, provenance: { ...provenance, capturedAt: receivedAt } }
+      : found;
+    if (examination.fault !== undefined) return this.#reject(message, examination, examination.fault, signal);
+    const key = this.#key.keyOf(keyFields(examination.provenance, receivedAt, examination.extension));
+    return this.#store(message, key, examination, signal);
+  }
+
+  /** When it arrived; where its key depends on that, when it arrived for the first time. */
+  async #arrivalOf(
+    message: Message,
+    { provenance, fault }: Examination,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const arrivedAt = arrivalOf(message);
+    const usesArrival = fault === undefined && this.#key.usesArrival;
+    if (!(usesArrival || provenance.isDatedByArrival)) return arrivedAt;
+    return firstArrival(provenance.id, arrivedAt, {
+      put: (key, note) => this.#put(key, note, { contentType: 'application/json', signal }),
+      get: async (key) => (await this.#persist(() => this.store.get(key), key, signal))?.data,
+    });
   }
 
   async #store(
     message: Message,
+    existingKey: string,
     examination: Examination,
     signal: AbortSignal | undefined,
   ): Promise<StoredReport> {
-    const { provenance, extension } = examination;
-    const { id, capturedAt, readAt } = provenance;
-    const existingKey = objectKey(provenance, extension);
+    const { id, capturedAt, readAt } = examination.provenance;
     const { key, outcome } = await this.#keep(existingKey, message.payload, examination, signal);
     if (outcome === 'duplicate') {
       this.#stats.duplicates += 1;
