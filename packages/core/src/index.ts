@@ -33,6 +33,7 @@ export {
   type FaceSelectorStats,
 } from './selection/face-selector';
 export type { PictureFormat } from './selection/picture-encoder';
+export type { Accept, AcceptAnswer, AcceptByTopic } from './sinks/accept';
 export { FileStore } from './sinks/file-store';
 export { MemoryStore } from './sinks/memory-store';
 export type { RetryOptions } from './sinks/retry';

@@ -3,6 +3,7 @@ import { EventEmitter } from 'eventemitter3';
 import { RelayError } from '../errors';
 import type { Message } from '../message';
 import type { Writer } from '../stage';
+import { type Accept, type AcceptByTopic, acceptance } from './accept';
 import { firstArrival } from './arrival';
 import { type Examination, type ExaminationOptions, examine } from './examination';
 import { DEFAULT_KEY_TEMPLATE, KeyTemplate } from './key-template';
@@ -27,12 +28,16 @@ export interface SinkOptions {
    */
   readonly key?: string;
   /**
-   * `image`: what is not an intact picture is kept under `rejected/`. `any`: everything is stored.
+   * What is stored as what it is, for all or by topic filter, e.g. `{ hw3faces: 'image', 'logs/#': 'any' }`. All
+   * else is kept under `rejected/`, the reason beside it: what is not accepted, is not an intact picture where
+   * one is wanted, or is not what its content type says.
    * @default 'image'
    */
-  readonly accept?: 'image' | 'any';
-  /** Width times height of a picture at the most; a larger one is rejected. @default 100,000,000 */
+  readonly accept?: Accept | AcceptByTopic;
+  /** Width times height of a picture at the most; a larger one is rejected undecoded. @default 25,000,000 */
   readonly maxPixels?: number;
+  /** Seconds that a picture may take to decode, a whole number; one that takes longer is rejected. @default 10 */
+  readonly maxDecodeSeconds?: number;
   /** How long to wait before trying again what the store could not do in passing. It tries for ever. */
   readonly retry?: RetryOptions;
   /** For `s3://` locations. */
@@ -72,19 +77,18 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
    */
   constructor(location: string | Store, options: SinkOptions = {}) {
     super();
-    const { concurrency = 16, accept = 'image', maxPixels, retry = {}, s3 = {} } = options;
+    const { concurrency = 16, accept = 'image', retry = {}, s3 = {} } = options;
+    const { maxPixels = 25_000_000, maxDecodeSeconds = 10 } = options;
     this.#key = new KeyTemplate(options.key ?? DEFAULT_KEY_TEMPLATE, OWN_FOLDERS);
     if (!(Number.isInteger(concurrency) && concurrency > 0)) {
       throw new TypeError(`concurrency must be a whole number above 0, not ${concurrency}.`);
     }
-    if (accept !== 'image' && accept !== 'any') {
-      throw new TypeError(`accept must be 'image' or 'any', not ${JSON.stringify(accept)}.`);
-    }
-    if (maxPixels !== undefined && !(maxPixels > 0)) {
-      throw new TypeError(`maxPixels must be a number above 0, not ${maxPixels}.`);
+    if (!(maxPixels > 0)) throw new TypeError(`maxPixels must be a number above 0, not ${maxPixels}.`);
+    if (!(Number.isInteger(maxDecodeSeconds) && maxDecodeSeconds > 0)) {
+      throw new TypeError(`maxDecodeSeconds must be a whole number above 0, not ${maxDecodeSeconds}.`);
     }
     this.concurrency = concurrency;
-    this.#examination = { accept, ...(maxPixels !== undefined && { maxPixels }) };
+    this.#examination = { accept: acceptance(accept), maxPixels, maxSeconds: maxDecodeSeconds };
     this.#retry = retryOptions(retry);
     this.#ownsStore = !isStore(location);
     this.store = isStore(location) ? location : storeAt(location, { connections: concurrency, ...s3 });
