@@ -42,6 +42,7 @@ export { S3Store } from './sinks/s3-store';
 export { Sink, type SinkOptions } from './sinks/sink';
 export type { SinkEvents, SinkStats, StoredEvent, StoredReport } from './sinks/sink-events';
 export type { ObjectDetails, PutOptions, Store, StoredObject, StoreSupport } from './sinks/store';
+export type { RemovedEvent, StoreEvents } from './sinks/store-events';
 export type {
   Capture,
   CaptureDamage,

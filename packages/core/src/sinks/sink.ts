@@ -14,6 +14,7 @@ import { pause, type RetryOptions, retryDelayMs, retryOptions } from './retry';
 import type { S3StoreOptions } from './s3-options';
 import type { SinkEvents, SinkStats, StoredReport } from './sink-events';
 import type { Store } from './store';
+import type { RemovedEvent } from './store-events';
 import { isStore, storeAt } from './store-location';
 
 export interface SinkOptions {
@@ -68,6 +69,8 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   readonly #closing = new AbortController();
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #stats = { stored: 0, duplicates: 0, conflicts: 0, rejected: 0, bytes: 0, retries: 0 };
+  readonly #passNotice = (event: { readonly message: string }) => void this.emit('notice', event);
+  readonly #passRemoval = (event: RemovedEvent) => void this.emit('removed', event);
   #opening: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -92,6 +95,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#retry = retryOptions(retry);
     this.#ownsStore = !isStore(location);
     this.store = isStore(location) ? location : storeAt(location, { connections: concurrency, ...s3 });
+    this.store.events?.on('notice', this.#passNotice).on('removed', this.#passRemoval);
   }
 
   get stats(): SinkStats {
@@ -140,6 +144,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#closing.abort();
     await Promise.allSettled([this.#opening, ...this.#inFlight]);
     if (this.#ownsStore) await this.store.close();
+    this.store.events?.off('notice', this.#passNotice).off('removed', this.#passRemoval);
   }
 
   async #write(message: Message, signal: AbortSignal | undefined): Promise<StoredReport> {
