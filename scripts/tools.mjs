@@ -10,6 +10,7 @@ const tools = {
     programs: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
     packages: ['ceph-common', 'ceph-mon', 'ceph-osd', 'radosgw'],
   },
+  s3fs: { programs: ['s3fs'], packages: ['s3fs'] },
 };
 
 /** Installs the tools that tests ask for and that are missing, or says in a line which suites are left out. */

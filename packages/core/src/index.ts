@@ -34,7 +34,9 @@ export {
 } from './selection/face-selector';
 export type { PictureFormat } from './selection/picture-encoder';
 export type { Accept, AcceptAnswer, AcceptByTopic } from './sinks/accept';
+export type { Placement } from './sinks/file-placement';
 export { FileStore } from './sinks/file-store';
+export type { FileStoreOptions } from './sinks/file-store-options';
 export { MemoryStore } from './sinks/memory-store';
 export type { RetryOptions } from './sinks/retry';
 export type { S3StoreOptions } from './sinks/s3-options';

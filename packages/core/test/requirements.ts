@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
 
 const programs = {
   ffmpeg: ['ffmpeg'],
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
+  /** A bucket mounted as a folder, which takes the rights to mount one and Ceph for the bucket. */
+  s3fs: ['s3fs', 'umount', 'ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
   /** A disk of a size of our own, which takes the rights to mount one. */
   tmpfs: ['mount', 'umount'],
 } as const;
@@ -15,8 +18,9 @@ export type Tool = keyof typeof programs;
 /** Whether the tool is on this machine's PATH, and may be used. */
 export function available(tool: Tool): boolean {
   if (!programs[tool].every((program) => spawnSync('which', [program]).status === 0)) return false;
+  if (tool === 's3fs' && !existsSync('/dev/fuse')) return false;
   return (
-    tool !== 'tmpfs' ||
+    (tool !== 'tmpfs' && tool !== 's3fs') ||
     spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
   );
 }

@@ -6,6 +6,7 @@ import type { Writer } from '../stage';
 import { type Accept, type AcceptByTopic, acceptance } from './accept';
 import { firstArrival } from './arrival';
 import { type Examination, type ExaminationOptions, examine } from './examination';
+import type { FileStoreOptions } from './file-store-options';
 import { DEFAULT_KEY_TEMPLATE, KeyTemplate } from './key-template';
 import { conflictKey, keyFields, OWN_FOLDERS, rejectedKey, withExtension } from './object-key';
 import { objectMetadata } from './object-metadata';
@@ -43,6 +44,8 @@ export interface SinkOptions {
   readonly retry?: RetryOptions;
   /** For `s3://` locations. */
   readonly s3?: S3StoreOptions;
+  /** For folders: how long and how much to keep, what to leave free of the disk. */
+  readonly files?: FileStoreOptions;
 }
 
 interface Kept {
@@ -80,7 +83,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
    */
   constructor(location: string | Store, options: SinkOptions = {}) {
     super();
-    const { concurrency = 16, accept = 'image', retry = {}, s3 = {} } = options;
+    const { concurrency = 16, accept = 'image', retry = {}, s3 = {}, files = {} } = options;
     const { maxPixels = 25_000_000, maxDecodeSeconds = 10 } = options;
     this.#key = new KeyTemplate(options.key ?? DEFAULT_KEY_TEMPLATE, OWN_FOLDERS);
     if (!(Number.isInteger(concurrency) && concurrency > 0)) {
@@ -94,7 +97,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#examination = { accept: acceptance(accept), maxPixels, maxSeconds: maxDecodeSeconds };
     this.#retry = retryOptions(retry);
     this.#ownsStore = !isStore(location);
-    this.store = isStore(location) ? location : storeAt(location, { connections: concurrency, ...s3 });
+    this.store = isStore(location) ? location : storeAt(location, { connections: concurrency, ...s3 }, files);
     this.store.events?.on('notice', this.#passNotice).on('removed', this.#passRemoval);
   }
 
