@@ -2,6 +2,8 @@ import { statfs } from 'node:fs/promises';
 import { RelayError } from '../errors';
 
 const MEGABYTE = 1_000_000;
+/** What a file takes beyond its bytes: the rest of its last block, and its name. */
+const OVERHEAD_BYTES = 8_192;
 /** How long what the disk had free is relied on, less what was written since. */
 const FRESH_MS = 1_000;
 
@@ -23,7 +25,8 @@ export class DiskRoom {
   }
 
   /** Resolves when so many bytes leave as much free as is to be. @throws {RelayError} retryable, where they do not */
-  async make(bytes: number): Promise<void> {
+  async make(dataBytes: number): Promise<void> {
+    const bytes = dataBytes + OVERHEAD_BYTES;
     const { freeDiskBytes, remove } = this.#options;
     if (freeDiskBytes === 0) return;
     if (performance.now() < this.#known.until && bytes <= this.#known.bytes) {
