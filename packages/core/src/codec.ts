@@ -93,22 +93,22 @@ let largeOne: Promise<unknown> = Promise.resolve();
 export async function assertIntact(data: Uint8Array, options: IntactOptions): Promise<PictureHeader> {
   const header = await readHeader(data, options);
   if (header.format === 'jpeg') assertScans(data, options);
-  if (header.width * header.height < LARGE_PIXELS) await look(data, options, 16);
+  if (header.width * header.height < LARGE_PIXELS) await look(data, options, 16, 16);
   else {
-    // Time is looked at once a row of what comes out: there must be many.
-    const turn = largeOne.then(() => look(data, options, header.height));
+    // Time is looked at with every few rows that come out: there must be many.
+    const turn = largeOne.then(() => look(data, options, 1, 4096));
     largeOne = turn.catch(() => {});
     await turn;
   }
   return header;
 }
 
-async function look(data: Uint8Array, options: IntactOptions, height: number): Promise<void> {
+async function look(data: Uint8Array, options: IntactOptions, width: number, height: number): Promise<void> {
   const { stage, name, maxSeconds: seconds = 10 } = options;
   const { default: sharp } = await import('sharp');
   try {
     await sharp(data, { limitInputPixels: false, failOn: 'error' })
-      .resize(16, height, { fit: 'fill' })
+      .resize(width, height, { fit: 'fill' })
       .raw()
       .timeout({ seconds })
       .toBuffer();
