@@ -31,6 +31,7 @@ const tools = {
       ],
     ],
   },
+  s3fs: { programs: ['s3fs'], packages: ['s3fs'] },
 };
 
 /** Installs the tools that tests ask for and that are missing, or says in a line which suites are left out. */

@@ -34,13 +34,17 @@ export {
   type FaceSelectorStats,
 } from './selection/face-selector';
 export type { PictureFormat } from './selection/picture-encoder';
+export type { Accept, AcceptAnswer, AcceptByTopic } from './sinks/accept';
+export type { Placement } from './sinks/file-placement';
 export { FileStore } from './sinks/file-store';
+export type { FileStoreOptions } from './sinks/file-store-options';
 export { MemoryStore } from './sinks/memory-store';
 export type { S3StoreOptions } from './sinks/s3-options';
 export { S3Store } from './sinks/s3-store';
 export { Sink, type SinkOptions } from './sinks/sink';
 export type { SinkEvents, SinkStats, StoredEvent, StoredReport } from './sinks/sink-events';
 export type { ObjectDetails, PutOptions, Store, StoredObject, StoreSupport } from './sinks/store';
+export type { RemovedEvent, StoreEvents } from './sinks/store-events';
 export { CameraCapture, type CameraCaptureOptions } from './sources/camera-capture';
 export type { CameraInputFormat, CameraModeChoice, CameraWish } from './sources/camera-choice';
 export type { CameraControls } from './sources/camera-controls';

@@ -10,6 +10,8 @@ const programs = {
   'virtual camera': ['qemu-system-x86_64', 'busybox', 'modprobe', 'cpio', 'v4l2-ctl', 'ffmpeg'],
   /** GStreamer's RTSP server, driven from Python. */
   rtsp: ['gst-launch-1.0'],
+  /** A bucket mounted as a folder, which takes the rights to mount one and Ceph for the bucket. */
+  s3fs: ['s3fs', 'umount', 'ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
   /** A disk of a size of our own, which takes the rights to mount one. */
   tmpfs: ['mount', 'umount'],
 } as const;
@@ -32,8 +34,9 @@ export function available(tool: Tool): boolean {
       "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";
     return spawnSync('/usr/bin/python3', ['-c', server]).status === 0;
   }
+  if (tool === 's3fs' && !existsSync('/dev/fuse')) return false;
   return (
-    tool !== 'tmpfs' ||
+    (tool !== 'tmpfs' && tool !== 's3fs') ||
     spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
   );
 }
