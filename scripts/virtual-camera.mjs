@@ -23,6 +23,7 @@ import { capture, root } from './steps.mjs';
 const kernel = join(root, 'node_modules', '.cache', 'virtual-camera', 'kernel');
 /** Emulation is slow, and a machine that hangs says nothing: it is ended after so many seconds. */
 const SECONDS = Number(process.env.VIRTUAL_CAMERA_SECONDS ?? 420);
+const KEPT_LINES = 20;
 const BEGIN = 'virtual-camera: begin';
 const END = 'virtual-camera: end ';
 /** Two webcams, the second with a device for output beside it, as UVC cameras have one for metadata. */
@@ -129,28 +130,34 @@ function runMachine(vmlinuz, memoryDisk, onLine) {
   const share = 'local,path=/,mount_tag=files,security_model=none,readonly=on,multidevs=remap';
   const machine = ['-accel', 'tcg', '-cpu', 'max', '-smp', '2', '-m', '2048', '-nic', 'none', '-no-reboot'];
   const console = ['-display', 'none', '-monitor', 'none', '-serial', 'stdio', '-virtfs', share];
-  const system = ['-kernel', vmlinuz, '-initrd', memoryDisk, '-append', 'console=ttyS0 quiet panic=-1'];
+  // Emulation on a busy machine is too slow for the kernel's check of the timer, which would be a panic.
+  const parameters = 'console=ttyS0 quiet panic=-1 no_timer_check';
+  const system = ['-kernel', vmlinuz, '-initrd', memoryDisk, '-append', parameters];
   const qemu = spawn('qemu-system-x86_64', [...machine, ...console, ...system], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const end = () => qemu.kill('SIGKILL');
   const timer = setTimeout(end, SECONDS * 1000);
   process.once('exit', end);
+  const lastLines = [];
   let hasBegun = false;
   let code;
   createInterface({ input: qemu.stdout }).on('line', (line) => {
     const text = line.replace(/\r$/, '');
+    if (lastLines.push(text) > KEPT_LINES) lastLines.shift();
     if (text.startsWith(END)) code = Number(text.slice(END.length));
     else if (hasBegun && code === undefined) onLine(text);
     if (text.endsWith(BEGIN)) hasBegun = true;
   });
   return new Promise((resolve, reject) => {
     qemu.once('error', reject);
-    qemu.once('close', () => {
+    qemu.once('close', (_, signal) => {
       clearTimeout(timer);
       process.off('exit', end);
+      const fate = signal ? `was ended (${signal}; the limit is ${SECONDS} seconds)` : 'stopped';
       if (code !== undefined) resolve(code);
-      else reject(new Error(`The machine ended or hung before its command did (limit ${SECONDS} seconds).`));
+      else
+        reject(new Error(`The machine ${fate} before its command ended. It said:\n${lastLines.join('\n')}`));
     });
   });
 }
