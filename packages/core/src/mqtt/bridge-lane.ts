@@ -36,6 +36,11 @@ export interface BridgeLaneUser {
   isolated(news: PublisherEvents['isolated'][0]): void;
 }
 
+/**
+ * Messages in flight at each end, where nothing else is said: so many share one flush of the disk, and more would
+ * not fit into a processor's cache.
+ */
+const WINDOW_MESSAGES = 256;
 /** Both ends together stay well below the 10 seconds after which Docker kills. */
 const CLOSE_TIMEOUT_MS = 3_000;
 /** How many messages are under way at once, at the most; the window of the near side is mostly less. */
@@ -77,13 +82,20 @@ export class BridgeLane {
     this.#topics = new TopicMap(topics, name);
     this.#subscriber = new Subscriber({
       ...from,
+      windowMessages: from.windowMessages ?? WINDOW_MESSAGES,
       name: `${name} (from)`,
       closeTimeoutMs: CLOSE_TIMEOUT_MS,
       topic: this.#topics.filters,
       qos: topics.every(({ qos }) => qos === 0) ? 0 : 1,
       retainAsPublished: true,
     });
-    this.#publisher = new Publisher({ ...to, name: `${name} (to)`, closeTimeoutMs: CLOSE_TIMEOUT_MS, spool });
+    this.#publisher = new Publisher({
+      ...to,
+      windowMessages: to.windowMessages ?? WINDOW_MESSAGES,
+      name: `${name} (to)`,
+      closeTimeoutMs: CLOSE_TIMEOUT_MS,
+      spool,
+    });
     this.#subscriber.on('online', (news) => this.#online('from', news));
     this.#subscriber.on('offline', (news) => user.offline('from', news));
     this.#subscriber.on('forgotten', (news) => user.forgotten(news));
