@@ -48,7 +48,9 @@ type Forwarder = (near: number, far: number, folder: string) => Promise<ChildPro
 
 const forwarders: Record<string, Forwarder> = {
   'edge-relay, every message on disk': (near, far, folder) =>
-    startRole('bridge', near, far, join(folder, 'spool')),
+    startRole('bridge', near, far, join(folder, 'spool'), 'always'),
+  'edge-relay, on disk unless taken': (near, far, folder) =>
+    startRole('bridge', near, far, join(folder, 'spool'), 'unless-taken'),
   'edge-relay, in memory': (near, far) => startRole('bridge', near, far, ''),
   'mosquitto bridge': async () => undefined,
 };
@@ -58,7 +60,7 @@ if (spawnSync('/usr/bin/python3', ['-c', 'import paho.mqtt']).status === 0) {
 }
 
 const [role, ...args] = positionals;
-if (role === 'bridge') await runBridge(Number(args[0]), Number(args[1]), args[2] ?? '');
+if (role === 'bridge') await runBridge(Number(args[0]), Number(args[1]), args[2] ?? '', args[3]);
 else if (role === 'proxy') await runProxy(Number(args[0]));
 else if (role === 'load') await runLoad(Number(args[0]));
 else if (role === 'drain') await runDrain(Number(args[0]));
@@ -125,7 +127,7 @@ async function measure(name: string, forwarder: Forwarder): Promise<Outcome> {
   }
 }
 
-async function runBridge(nearPort: number, farPort: number, spool: string): Promise<void> {
+async function runBridge(nearPort: number, farPort: number, spool: string, writes = 'always'): Promise<void> {
   // So many are under way at once where answers take long.
   const own = values['own-window'] ?? (roundtrip > 0 ? String(window) : undefined);
   const windowOf = own === undefined ? {} : { windowMessages: Number(own), windowBytes: 64 * 1024 * 1024 };
@@ -133,7 +135,7 @@ async function runBridge(nearPort: number, farPort: number, spool: string): Prom
     from: { url: `mqtt://127.0.0.1:${nearPort}`, ...windowOf },
     to: { url: `mqtt://127.0.0.1:${farPort}`, ...windowOf },
     topics: [{ from: 'edge', to: 'cloud' }],
-    ...(spool && { spool: new LmdbSpool(spool) }),
+    ...(spool && { spool: new LmdbSpool(spool, { writes: writes as 'always' | 'unless-taken' }) }),
   });
   bridge.on('online', ({ side }) => side === 'from' && console.log('ready'));
   process.once('SIGTERM', () => process.exit());

@@ -35,6 +35,7 @@ export class Arrival implements Put, Recent {
   readonly reject: (error: unknown) => void;
   isWritten = false;
   isRead = false;
+  isCancelled = false;
   group: Group | undefined;
   /** From when it has a position on. */
   kept!: Kept;

@@ -12,6 +12,8 @@ export interface Put {
   failed(error: unknown): void;
   /** Where it waits, or is under way. */
   group?: Group | undefined;
+  /** Nobody needs it any more: it hears nothing. */
+  isCancelled?: boolean;
 }
 
 export interface GroupCommitOptions {
@@ -39,7 +41,7 @@ export class DiskFullError extends Error {}
 
 /** What goes to the disk in one transaction, with one flush. */
 class Group {
-  readonly puts: Put[] = [];
+  puts: Put[] = [];
   readonly removals: Removal[] = [];
   /** Settles when all of it is done with, in whatever way; rejects where something could not be removed. */
   readonly done: Promise<void>;
@@ -88,6 +90,13 @@ export class GroupCommit {
     this.#running ??= this.#run();
   }
 
+  /** Nobody needs it any more: it is not put, where its turn has not come; false where it has. */
+  cancel(put: Put): boolean {
+    if (put.group !== this.#next) return false;
+    put.isCancelled = true;
+    return true;
+  }
+
   /**
    * Removes, after what it removes was put; resolves when it is done, on a full disk when there is room again. Not
    * flushed by itself.
@@ -119,11 +128,12 @@ export class GroupCommit {
   async #run(): Promise<void> {
     try {
       // What comes in this turn of the event loop belongs together.
-      await Promise.resolve();
+      await new Promise(setImmediate);
       while (!(this.#next.isEmpty && this.#afterNext.isEmpty)) {
         const group = this.#next;
         this.#next = this.#afterNext;
         this.#afterNext = new Group();
+        group.puts = group.puts.filter(({ isCancelled }) => !isCancelled);
         await this.#write(group);
       }
     } finally {

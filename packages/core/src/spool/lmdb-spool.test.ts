@@ -51,33 +51,43 @@ function startWriter(folder: string): { child: ChildProcess; lines(): string[] }
 }
 
 spoolSuite({ describe, it, name: 'LmdbSpool', create: (bounds) => new LmdbSpool(place(), bounds) });
+spoolSuite({
+  describe,
+  it,
+  name: 'LmdbSpool that writes unless taken',
+  create: (bounds) => new LmdbSpool(place(), { ...bounds, writes: 'unless-taken' }),
+});
 
 describe('LmdbSpool', () => {
   spoolModel('it', 25, (order) => new LmdbSpool(place(), { order }));
 
-  it('gives out what is on its way to the disk, and writes it all the same', async () => {
-    const folder = place();
-    const spool = new LmdbSpool(folder);
-    await spool.open();
-    const payload = Buffer.alloc(100_000, 1);
-    const appended = Array.from({ length: 200 }, (_, index) =>
-      spool.append({ ...message(String(index)), payload }),
-    );
-    const read = await spool.read(1_000);
-    expect(read.length).toBe(200);
-    await Promise.all(read.map(({ position }) => spool.remove(position)));
-    const entries = await Promise.all(appended);
-    expect(entries.map((entry) => entry!.position)).toEqual(read.map(({ position }) => position));
-    expect([spool.messages, spool.bytes]).toEqual([0, 0]);
-    await spool.append(message('last'));
-    await spool.close();
-    const { size } = await stat(join(folder, 'messages', 'data.mdb'));
-    expect(size).toBeGreaterThan(200 * payload.byteLength);
-    const second = new LmdbSpool(folder);
-    await second.open();
-    expect(await idsIn(second)).toEqual(['last']);
-    await second.close();
-  });
+  it.each(['always', 'unless-taken'] as const)(
+    'gives out what is on its way to the disk (%s)',
+    async (writes) => {
+      const folder = place();
+      const spool = new LmdbSpool(folder, { writes });
+      await spool.open();
+      const payload = Buffer.alloc(100_000, 1);
+      const appended = Array.from({ length: 200 }, (_, index) =>
+        spool.append({ ...message(String(index)), payload }),
+      );
+      const read = await spool.read(1_000);
+      expect(read.length).toBe(200);
+      await Promise.all(read.map(({ position }) => spool.remove(position)));
+      const entries = await Promise.all(appended);
+      expect(entries.map((entry) => entry!.position)).toEqual(read.map(({ position }) => position));
+      expect([spool.messages, spool.bytes]).toEqual([0, 0]);
+      await spool.append(message('last'));
+      await spool.close();
+      const { size } = await stat(join(folder, 'messages', 'data.mdb'));
+      if (writes === 'always') expect(size).toBeGreaterThan(200 * payload.byteLength);
+      else expect(size).toBeLessThan(1_000_000);
+      const second = new LmdbSpool(folder);
+      await second.open();
+      expect(await idsIn(second)).toEqual(['last']);
+      await second.close();
+    },
+  );
 
   it('finds nothing that is not safe yet', async () => {
     const spool = new LmdbSpool(place());
@@ -96,22 +106,25 @@ describe('LmdbSpool', () => {
     await spool.close();
   });
 
-  it('what leaves while it is being written is gone, too', async () => {
-    const folder = place();
-    const spool = new LmdbSpool(folder);
-    await spool.open();
-    for (let round = 0; round < 20; round += 1) {
-      const appended = spool.append(message(String(round)));
-      for (let turn = 0; turn < round; turn += 1) await new Promise(setImmediate);
-      const [entry] = await spool.read(1);
-      await Promise.all([spool.remove(entry!.position), appended]);
-    }
-    await spool.close();
-    const second = new LmdbSpool(folder);
-    await second.open();
-    expect(second.messages).toBe(0);
-    await second.close();
-  });
+  it.each(['always', 'unless-taken'] as const)(
+    'what leaves while it is being written is gone, too (%s)',
+    async (writes) => {
+      const folder = place();
+      const spool = new LmdbSpool(folder, { writes });
+      await spool.open();
+      for (let round = 0; round < 20; round += 1) {
+        const appended = spool.append(message(String(round)));
+        for (let turn = 0; turn < round; turn += 1) await new Promise(setImmediate);
+        const [entry] = await spool.read(1);
+        await Promise.all([spool.remove(entry!.position), appended]);
+      }
+      await spool.close();
+      const second = new LmdbSpool(folder);
+      await second.open();
+      expect(second.messages).toBe(0);
+      await second.close();
+    },
+  );
 
   it('remembers over a restart how old a message is', async () => {
     const folder = place();

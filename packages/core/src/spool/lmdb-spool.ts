@@ -26,6 +26,12 @@ export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
    * as full. What it has taken of the disk once, it keeps and uses again. @default 104,857,600 (100 MiB)
    */
   readonly freeDiskBytes?: number;
+  /**
+   * `always`: each message is on the disk before `append()` resolves. `unless-taken`: one that leaves before its
+   * turn (the broker has taken it) is not written any more. That spares a memory card; what is promised is the same.
+   * @default 'always'
+   */
+  readonly writes?: 'always' | 'unless-taken';
   /** What messages that were set aside may take, in bytes; the oldest make way. @default 67,108,864 (64 MiB) */
   readonly setAsideBytes?: number;
 }
@@ -52,14 +58,15 @@ const DISK_LOOK_MS = 500;
 
 /**
  * Keeps messages on disk, in an LMDB database: what `append()` has resolved for is safe from a killed
- * process and from a power cut. Messages that arrive together share one flush; they can be read before it. One
- * process a folder.
+ * process and from a power cut, or (with `writes: 'unless-taken'`) was removed. Messages that arrive together
+ * share one flush; they can be read before it. One process a folder.
  */
 export class LmdbSpool implements Spool {
   readonly durable = true;
   readonly #folder: string;
   readonly #freeDiskBytes: number;
   readonly #setAsideBytes: number;
+  readonly #writesAlways: boolean;
   readonly #ledger: SpoolLedger<Kept>;
   readonly #lock: SpoolLock;
   readonly #recent = new RecentMessages<Arrival>();
@@ -82,6 +89,11 @@ export class LmdbSpool implements Spool {
         throw new TypeError(`LmdbSpool: ${name} must be a whole number from 0, not ${value}.`);
       }
     }
+    const { writes = 'always' } = options;
+    if (writes !== 'always' && writes !== 'unless-taken') {
+      throw new TypeError(`LmdbSpool: writes must be always or unless-taken, not ${writes}.`);
+    }
+    this.#writesAlways = writes === 'always';
     const policy = { maximumMessages: 1_000_000, maximumBytes: 1024 ** 3, ...options };
     this.#ledger = new SpoolLedger(policy, 'LmdbSpool', {
       discard: ({ position }) => {
@@ -326,6 +338,11 @@ export class LmdbSpool implements Spool {
     const { commits, index, messages, setAside } = this.#open;
     const arrival = this.#recent.unwritten(position);
     this.#recent.delete(position);
+    if (arrival && !this.#writesAlways) {
+      // It has left, and needs the disk no more.
+      arrival.resolve(arrival.entry);
+      if (!aside && commits.cancel(arrival)) return Promise.resolve();
+    }
     const apply = () => {
       index.remove(position);
       messages.remove(position);
