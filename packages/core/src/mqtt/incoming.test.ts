@@ -2,10 +2,10 @@ import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import mqttPacket, { type IPublishPacket, type Packet } from 'mqtt-packet';
 import { describe, expect, it } from 'vitest';
+import { giveBack, keep } from '../slab';
 import { Incoming } from './incoming';
 import { LAST_OWN_IDENTIFIER } from './packet-identifiers';
 import type { IncomingPublish } from './publish-packet';
-import { giveBack, keep } from './slab';
 
 type Version = 4 | 5;
 

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
+import { type Slab, Slabs } from '../slab';
 import { LAST_OWN_IDENTIFIER } from './packet-identifiers';
 import { decodePublish, type IncomingPublish, variableByteInteger } from './publish-packet';
 import { MalformedPacket } from './publish-properties';
-import { type Slab, Slabs } from './slab';
 
 /** Who hears of the packets that we handle ourselves. */
 export interface IncomingUser {

@@ -4,6 +4,7 @@ import { onAbort } from '../abort-listeners';
 import { apart } from '../apart';
 import { RelayError } from '../errors';
 import { type Message, type Properties, propertyOf } from '../message';
+import { giveBack, keep } from '../slab';
 import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
 import type { Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
@@ -19,7 +20,6 @@ import {
 } from './publisher-options';
 import { ReceiptBook, type Receipted } from './receipt-book';
 import { Sender } from './sender';
-import { giveBack, keep } from './slab';
 import { assertTopicName, problemWithText } from './topic';
 
 /** How long the broker keeps receipts for us while we are away. What comes later is sent once more. */

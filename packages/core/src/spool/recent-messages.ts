@@ -1,3 +1,4 @@
+import { giveBack } from '../slab';
 import type { SpoolEntry } from './spool';
 
 /** A message that is on its way to the disk, or was there a moment ago. */
@@ -56,8 +57,13 @@ export class RecentMessages<Item extends Recent> {
     const { bytes } = item.entry;
     this.#unwrittenBytes -= bytes;
     item.isWritten = true;
-    if (item.isRead || this.#bytes + bytes > MAXIMUM_BYTES) this.#items.delete(position);
-    else this.#bytes += bytes;
+    if (!item.isRead && this.#bytes + bytes <= MAXIMUM_BYTES) {
+      this.#bytes += bytes;
+      return;
+    }
+    this.#items.delete(position);
+    // Nobody has read it, and who does will have it from the disk.
+    if (!item.isRead) giveBack(item.entry.message.payload);
   }
 
   delete(position: number): void {
