@@ -26,6 +26,7 @@ export type {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export type { RetryOptions } from './retry';
 export {
   FaceSelector,
   type FaceSelectorEvents,
@@ -38,7 +39,6 @@ export type { Placement } from './sinks/file-placement';
 export { FileStore } from './sinks/file-store';
 export type { FileStoreOptions } from './sinks/file-store-options';
 export { MemoryStore } from './sinks/memory-store';
-export type { RetryOptions } from './sinks/retry';
 export type { S3StoreOptions } from './sinks/s3-options';
 export { S3Store } from './sinks/s3-store';
 export { Sink, type SinkOptions } from './sinks/sink';
@@ -50,15 +50,18 @@ export type {
   CaptureDamage,
   CaptureDescription,
   CapturedFrame,
+  CaptureListener,
+  CaptureMismatch,
+  CaptureMode,
 } from './sources/capture';
-export {
-  FrameSource,
-  type FrameSourceEvents,
-  type FrameSourceOptions,
-  type FrameSourceStats,
-} from './sources/frame-source';
+export type { CaptureOptions } from './sources/capture-options';
+export { CommandCapture } from './sources/command-capture';
+export { FrameSource } from './sources/frame-source';
+export type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './sources/frame-source-events';
 export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';
-export type { RecordingOptions } from './sources/recording-options';
+export type { LiveOptions } from './sources/live-options';
+export type { CommandLocation } from './sources/location';
+export { type JpegCaptureOptions, MjpegCapture } from './sources/mjpeg-capture';
 export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';

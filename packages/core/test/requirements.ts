@@ -6,6 +6,8 @@ const programs = {
   ffmpeg: ['ffmpeg'],
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
+  /** GStreamer's RTSP server, driven from Python. */
+  rtsp: ['gst-launch-1.0'],
   /** A bucket mounted as a folder, which takes the rights to mount one and Ceph for the bucket. */
   s3fs: ['s3fs', 'umount', 'ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
   /** A disk of a size of our own, which takes the rights to mount one. */
@@ -18,6 +20,11 @@ export type Tool = keyof typeof programs;
 /** Whether the tool is on this machine's PATH, and may be used. */
 export function available(tool: Tool): boolean {
   if (!programs[tool].every((program) => spawnSync('which', [program]).status === 0)) return false;
+  if (tool === 'rtsp') {
+    const server =
+      "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";
+    return spawnSync('/usr/bin/python3', ['-c', server]).status === 0;
+  }
   if (tool === 's3fs' && !existsSync('/dev/fuse')) return false;
   return (
     (tool !== 'tmpfs' && tool !== 's3fs') ||
