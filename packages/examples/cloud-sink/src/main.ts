@@ -1,21 +1,11 @@
-import { pipeline, Sink, Subscriber } from 'edge-relay';
+import { pipeline, Sink, type SinkOptions, Subscriber } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
 import { type CloudSinkOptions, parseOptions } from './options';
 
 await runApp('cloud-sink', (app) => run(parseOptions(process.argv.slice(2)), app));
 
 async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Promise<void> {
-  const { s3Endpoint: endpoint, s3Region: region, s3PathStyle: forcePathStyle } = options;
-  await using sink = new Sink(options.store, {
-    concurrency: options.concurrency,
-    ...(options.store.startsWith('s3://') && {
-      s3: {
-        ...(endpoint && { endpoint }),
-        ...(region && { region }),
-        ...(forcePathStyle && { forcePathStyle }),
-      },
-    }),
-  });
+  await using sink = new Sink(options.store, sinkOptions(options));
   await using faces = new Subscriber({
     url: options.cloudUrl,
     topic: options.topic,
@@ -37,7 +27,13 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
   sink.on('stored', ({ key }) =>
     log.change('first', `storing in ${options.store}, first ${key.split('/', 1)[0]}/…`),
   );
-  sink.on('rejected', ({ key, reason }) => log.warn(`not a picture, kept as ${key}: ${reason}`));
+  sink.on('rejected', ({ key, reason }) => log.warn(`not accepted, kept as ${key}: ${reason}`));
+  sink.on('notice', ({ message }) => log.warn(message));
+  let removed = 0;
+  sink.on('removed', ({ key }) => {
+    removed += 1;
+    if (removed === 1) log.info(`removing what is older or more than is to be kept, first ${key}`);
+  });
   sink.on('conflict', ({ key }) => log.warn(`other bytes under a known id, kept as ${key}`));
   sink.on('retry', ({ error }) =>
     log.change('store', `the store fails, trying again: ${error.message}`, 'warn'),
@@ -50,5 +46,40 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
 
   await pipeline(faces, sink, { signal });
   const { stored, duplicates, conflicts, rejected } = sink.stats;
-  log.info(`stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}`);
+  const kept = `stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}`;
+  log.info(removed > 0 ? `${kept}, removed ${removed}` : kept);
+}
+
+function sinkOptions(options: CloudSinkOptions): SinkOptions {
+  return {
+    ...given({
+      concurrency: options.concurrency,
+      key: options.keyTemplate,
+      accept: options.accept,
+      maxPixels: options.maxPixels,
+    }),
+    s3: given({
+      endpoint: options.s3Endpoint,
+      region: options.s3Region,
+      forcePathStyle: options.s3PathStyle,
+      serverSideEncryption: options.s3Encryption,
+      kmsKeyId: options.s3KmsKey,
+      storageClass: options.s3StorageClass,
+      tags: options.s3Tags,
+    }),
+    files: given({
+      maxAgeHours: options.maxAge,
+      maxBytes: options.maxSize,
+      freeDiskBytes: options.freeDisk,
+      whenFull: options.whenFull,
+    }),
+  };
+}
+
+/** Without what was not given. */
+function given<Options extends object>(
+  options: Options,
+): { [Name in keyof Options]?: NonNullable<Options[Name]> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Name in keyof Options]?: NonNullable<Options[Name]> };
 }
