@@ -6,4 +6,8 @@ import { provideTools } from './tools.mjs';
 
 await setup();
 await provideTools();
-process.exitCode = await run(program('vitest'), ['run', join('test', 'camera', 'camera.test.ts'), ...process.argv.slice(2)]);
+process.exitCode = await run(program('vitest'), [
+  'run',
+  join('test', 'camera', 'camera.test.ts'),
+  ...process.argv.slice(2),
+]);
