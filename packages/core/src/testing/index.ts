@@ -17,6 +17,7 @@ export {
 export { type ChaosAct, type ChaosRules, chaosSchedule } from './chaos-schedule';
 export { type FaultProxy, type FaultProxyOptions, startFaultProxy } from './fault-proxy';
 export { freePort } from './free-port';
+export { type ModelSuiteOptions, modelSuite } from './model-suite';
 export {
   findMosquitto,
   type Mosquitto,
