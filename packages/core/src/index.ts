@@ -27,6 +27,7 @@ export type {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export { Preview, type PreviewOptions, type PreviewSource } from './preview/preview';
 export type { BudgetOptions } from './selection/budget';
 export {
   FaceSelector,
