@@ -25,6 +25,7 @@ export type RelayErrorCode =
   | 'STORE_NOT_FOUND'
   | 'STORE_DENIED'
   | 'STORE_FAILED'
+  | 'PREVIEW_FAILED'
   | 'CLOSED';
 
 export interface RelayErrorDetails {

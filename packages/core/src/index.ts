@@ -12,6 +12,7 @@ export type { Box, Detection, Face } from './face';
 export type { Frame, FrameClock } from './frame';
 export { bootId, pictureId } from './identity';
 export type { EncodedImage, Image, PixelFormat, RawImage } from './image';
+export type { Look, SeenFace } from './look';
 export { merge } from './merge';
 export type { Delivery, Message, Properties } from './message';
 export { Bridge, type BridgeEvents, type BridgeOptions, type BridgeSide } from './mqtt/bridge';
@@ -27,13 +28,19 @@ export type {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export { Preview, type PreviewOptions, type PreviewSource } from './preview/preview';
+export type { BudgetOptions } from './selection/budget';
 export {
   FaceSelector,
   type FaceSelectorEvents,
-  type FaceSelectorOptions,
   type FaceSelectorStats,
+  type VisitEvent,
 } from './selection/face-selector';
 export type { PictureFormat } from './selection/picture-encoder';
+export type { FaceSelectorOptions, SelectionPolicy } from './selection/selector-options';
+export type { Track } from './selection/track';
+export { type Sight, Tracker, type TrackerOptions, type Tracking, type TrackName } from './selection/tracker';
+export type { SelectionReason } from './selection/visit';
 export { FileStore } from './sinks/file-store';
 export { MemoryStore } from './sinks/memory-store';
 export type { RetryOptions } from './sinks/retry';

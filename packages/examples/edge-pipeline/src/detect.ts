@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FaceDetector, FaceSelector, FrameSource, Publisher, pipeline } from 'edge-relay';
+import { FaceDetector, FaceSelector, FrameSource, Preview, Publisher, pipeline } from 'edge-relay';
 import { type App, bar, Progress } from 'edge-relay-command-line';
 import { isolation } from './bridge';
 import type { EdgePipelineOptions } from './options';
@@ -28,9 +28,16 @@ export async function detect(
     workers: options.workers,
   });
   await using selector = new FaceSelector({
-    policy: 'all',
+    policy: options.policy,
+    latestSeconds: options.latestSeconds,
+    everySeconds: options.everySeconds,
+    count: options.count,
+    gapSeconds: options.gapSeconds,
+    minimumQuality: options.minimumQuality,
+    budget: { picturesPerMinute: options.picturesPerMinute, bytesPerMinute: options.bytesPerMinute },
     format: options.format,
-    ...given({ margin: options.margin, quality: options.quality }),
+    margin: options.margin,
+    quality: options.quality,
   });
   await using publisher = new Publisher({
     url: options.edgeUrl,
@@ -72,6 +79,12 @@ export async function detect(
   publisher.on('isolated', ({ message }) => log.warn(isolation(message)));
   publisher.on('refused', ({ error }) => log.warn(error.message));
   app.onStop(() => camera.close());
+  await using preview = new Preview({ port: options.preview, host: options.previewHost });
+  if (options.preview !== undefined) {
+    preview.watch(selector, camera);
+    await preview.open();
+    log.info(`what is seen is shown at ${preview.url}`);
+  }
 
   const { frames } = await camera.describe();
   const stopShowing =
@@ -87,10 +100,12 @@ export async function detect(
     stopShowing?.();
     const { captured, dropped } = camera.stats;
     const faces = publisher.stats;
+    const { people, refused } = selector.stats;
     const stored = options.receipts ? `, ${faces.stored} stored` : '';
     log.info(
-      `${captured} frames (${dropped} dropped), ${faces.published} faces, ${faces.acknowledged} acknowledged${stored}`,
+      `${captured} frames (${dropped} dropped), ${people} people, ${faces.published} faces, ${faces.acknowledged} acknowledged${stored}`,
     );
+    if (refused > 0) log.info(`${refused} faces kept back by the budget or for their quality`);
     if (faces.spooled > 0 && !options.spool) {
       log.warn(`${faces.spooled} faces are lost: no broker has taken them over; --spool keeps them on disk`);
     }
