@@ -1,5 +1,5 @@
 // The system's programs that some test suites need: used where they are, installed where they can be.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { capture, isOnPath, root, step } from './steps.mjs';
 
@@ -7,6 +7,7 @@ const tools = {
   mosquitto: { programs: ['mosquitto', 'mosquitto_sub'], packages: ['mosquitto', 'mosquitto-clients'] },
   ffmpeg: { programs: ['ffmpeg'], packages: ['ffmpeg'] },
   chromium: { programs: ['chromium'], packages: ['chromium'] },
+  'opencv-data': { programs: [], files: ['/usr/share/opencv4/haarcascades'], packages: ['opencv-data'] },
   ceph: {
     programs: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
     packages: ['ceph-common', 'ceph-mon', 'ceph-osd', 'radosgw'],
@@ -26,7 +27,8 @@ export async function provideTools() {
 }
 
 function isMissing(tool) {
-  return !tools[tool].programs.every(isOnPath);
+  const { programs, files = [] } = tools[tool];
+  return !(programs.every(isOnPath) && files.every(existsSync));
 }
 
 /** Test files name the tool that they need: `describeWith('mosquitto', …)`. */

@@ -1,10 +1,16 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
+
+/** Where Debian's package opencv-data puts its folders of cascades. */
+export const opencvData = '/usr/share/opencv4';
 
 const programs = {
   ffmpeg: ['ffmpeg'],
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   chromium: ['chromium'],
+  /** The cascades of OpenCV, which are no program. */
+  'opencv-data': [],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
   /** A disk of a size of our own, which takes the rights to mount one. */
   tmpfs: ['mount', 'umount'],
@@ -16,6 +22,7 @@ export type Tool = keyof typeof programs;
 /** Whether the tool is on this machine's PATH, and may be used. */
 export function available(tool: Tool): boolean {
   if (!programs[tool].every((program) => spawnSync('which', [program]).status === 0)) return false;
+  if (tool === 'opencv-data') return existsSync(opencvData);
   return (
     tool !== 'tmpfs' ||
     spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0

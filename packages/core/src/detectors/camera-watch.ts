@@ -47,10 +47,11 @@ export interface Seen {
   readonly still: boolean;
   /** Of the full frame, in pixels. */
   readonly width: number;
-  /** Looks at pictures in a thread; `milliseconds` is what that took. */
-  search(
-    looks: readonly Look[],
-  ): Promise<{ readonly findings: readonly (readonly ModelFinding[])[]; readonly milliseconds: number }>;
+  /** Looks at pictures in a thread; `milliseconds` is what each of them took. */
+  search(looks: readonly Look[]): Promise<{
+    readonly findings: readonly (readonly ModelFinding[])[];
+    readonly milliseconds: readonly number[];
+  }>;
 }
 
 /** What is to be done with a frame. */
@@ -66,6 +67,8 @@ interface FieldState {
   /** Its cells when it was last looked at; undefined before. */
   seen?: Float32Array;
   lookedAt: number;
+  /** What a look at it takes, in milliseconds. */
+  cost: number;
 }
 
 /** Frames further apart are looked at whole: what is in them has little to do with the one before. */
@@ -78,8 +81,8 @@ const CONFIRM_MS = 250;
 const CLOSE_AREA = 4 ** 2;
 /** Until there is a measurement: about what a cascade takes, in milliseconds a pixel. */
 const FIRST_COST = 0.0004;
-/** How much a new measurement weighs. */
-const LEARNING = 0.1;
+/** By how much a cost may grow with a measurement. */
+const GROWTH = 1.05;
 
 /**
  * What one camera's frames have shown so far, and what of the next one is worth a look: places where faces
@@ -94,13 +97,14 @@ export class CameraWatch {
   #size = { width: 0, height: 0 };
   #before: number | undefined;
   #credit = 0;
-  #millisecondsAPixel = FIRST_COST;
+  #closeCost: number;
   #planned: Promise<unknown> = Promise.resolve();
   #done: Promise<unknown> = Promise.resolve();
 
   constructor(settings: WatchSettings, counts: LookCounts) {
     this.#settings = settings;
     this.#counts = counts;
+    this.#closeCost = CLOSE_AREA * settings.window.width * settings.window.height * FIRST_COST;
   }
 
   /** Takes the next frame, in the order of capture; boxes come back in pixels of the full frame. */
@@ -164,6 +168,7 @@ export class CameraWatch {
       this.#fields = (this.#settings.closeLooks ? all : [whole]).map((field) => ({
         field,
         lookedAt: Number.NEGATIVE_INFINITY,
+        cost: field.width * field.height * FIRST_COST,
       }));
       this.#size = { width, height };
     }
@@ -185,7 +190,10 @@ export class CameraWatch {
     return faces;
   }
 
-  /** The known faces that the budget has room for: all where something moves, else those not looked at for a while. */
+  /**
+   * The known faces that half of the budget has room for: all where something moves, else those not looked at for
+   * a while. The other half is for those who are not known yet.
+   */
   #places(at: number, isMoving: boolean): readonly KnownFace[] {
     const places = this.#memory.places.filter(({ lookedAt }) => isMoving || at - lookedAt >= CONFIRM_MS);
     const { budgetMs } = this.#settings;
@@ -204,23 +212,12 @@ export class CameraWatch {
     this.#credit = Math.min(this.#credit + budgetMs - closeLooks * this.#closeCost, 2 * budgetMs);
     const chosen: FieldState[] = [];
     for (const state of wanted) {
-      const cost = this.#costOf(state.field.width * state.field.height);
       // One field is the least there is: it may cost more than there is credit, which is then paid off.
-      if (this.#credit <= 0 || (chosen.length > 0 && cost > this.#credit)) break;
-      this.#credit -= cost;
+      if (this.#credit <= 0 || (chosen.length > 0 && state.cost > this.#credit)) break;
+      this.#credit -= state.cost;
       chosen.push(state);
     }
     return chosen;
-  }
-
-  /** A close look at a face and its surroundings, at the size that `closeLook()` chooses. */
-  get #closeCost(): number {
-    const { width, height } = this.#settings.window;
-    return this.#costOf(CLOSE_AREA * width * height);
-  }
-
-  #costOf(pixels: number): number {
-    return pixels * this.#millisecondsAPixel;
   }
 
   /** Places and fields first, then a close look at what the fields have shown. */
@@ -240,15 +237,19 @@ export class CameraWatch {
     this.#counts.close += close.length;
     this.#counts.fields += wide.length;
     const looks = [...close, ...wide];
-    const first = await this.#measured(looks, search);
-    const found = first.map((findings, index) => findings.map((finding) => placed(finding, looks[index]!)));
+    const first = await search(looks);
+    this.#learnCosts(first.milliseconds, fields);
+    const found = first.findings.map((findings, index) =>
+      findings.map((finding) => placed(finding, looks[index]!)),
+    );
     const sure = withoutDoubles(found.slice(0, close.length).flat());
     const shown = withoutDoubles(found.slice(close.length).flat());
     const unsure = this.#unsure(shown, sure);
     const again = unsure.map(({ box }) => closeLook(picture, box, this.#settings));
-    const second = again.length > 0 ? await this.#measured(again, search) : [];
+    const second = again.length > 0 ? await search(again) : { findings: [], milliseconds: [] };
+    this.#learnCosts(second.milliseconds, []);
     this.#counts.close += again.length;
-    const confirmed = second.flatMap((findings, index) =>
+    const confirmed = second.findings.flatMap((findings, index) =>
       findings.map((finding) => placed(finding, again[index]!)),
     );
     const faces = withoutDoubles([...sure, ...confirmed]);
@@ -271,16 +272,20 @@ export class CameraWatch {
   }
 
   get #closeLooksPerFrame(): number {
-    return Math.max(1, Math.floor(this.#settings.budgetMs / this.#closeCost));
+    return Math.max(1, Math.floor(this.#settings.budgetMs / 2 / this.#closeCost));
   }
 
-  async #measured(
-    looks: readonly Look[],
-    search: Seen['search'],
-  ): Promise<readonly (readonly ModelFinding[])[]> {
-    const pixels = looks.reduce((sum, { image }) => sum + image.data.length, 0);
-    const { findings, milliseconds } = await search(looks);
-    this.#millisecondsAPixel += (milliseconds / pixels - this.#millisecondsAPixel) * LEARNING;
-    return findings;
+  /** The times of close looks, and then of fields. */
+  #learnCosts(milliseconds: readonly number[], fields: readonly FieldState[]): void {
+    const closeLooks = milliseconds.length - fields.length;
+    for (const time of milliseconds.slice(0, closeLooks)) this.#closeCost = learned(this.#closeCost, time);
+    fields.forEach((state, index) => {
+      state.cost = learned(state.cost, milliseconds[closeLooks + index]!);
+    });
   }
+}
+
+/** What a look takes when nothing disturbs it: a measurement among busy programs says little. */
+function learned(cost: number, milliseconds: number): number {
+  return Math.min(cost * GROWTH, milliseconds);
 }

@@ -17,3 +17,15 @@ export function cascadeWindow(cascade: Uint8Array): Model['window'] {
   const height = Number(older?.[2] ?? /<height>\s*(\d+)/.exec(head)?.[1]);
   return width > 0 && height > 0 ? { width, height } : USUAL;
 }
+
+/**
+ * The cascade as OpenCV 4.3 reads it right: that version takes width and height of the older format for each
+ * other, which shows where they differ.
+ */
+export function withSizeForOpenCv(cascade: Uint8Array): Uint8Array {
+  const { width, height } = cascadeWindow(cascade);
+  const text = Buffer.from(cascade.buffer, cascade.byteOffset, cascade.length).toString('latin1');
+  const size = /<size>\s*\d+\s+\d+\s*<\/size>/;
+  if (width === height || !size.test(text)) return cascade;
+  return Buffer.from(text.replace(size, `<size>${height} ${width}</size>`), 'latin1');
+}

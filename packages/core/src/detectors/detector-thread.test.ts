@@ -18,7 +18,7 @@ describe('A detection thread', () => {
       if (width === 1) process.exit(3);
       if (width === 2) throw new Error('out of luck');
       const heapBytes = width === 9 ? 1000 : 10;
-      parentPort.postMessage({ kind: 'findings', findings: [[]], milliseconds: 1, heapBytes });
+      parentPort.postMessage({ kind: 'findings', findings: [[]], milliseconds: [1], heapBytes });
     });`;
   const picture = (width: number) => greyFrame(new Uint8Array(width), width, 1);
 

@@ -184,7 +184,7 @@ export class FaceDetector
   async #search(host: ModelHost, looks: readonly Look[]): Promise<WorkerFindings> {
     try {
       const found = await host.detect({ looks: looks.map(({ image, search }) => ({ image, search })) });
-      this.#counts.milliseconds += found.milliseconds;
+      this.#counts.milliseconds += found.milliseconds.reduce((sum, time) => sum + time, 0);
       return found;
     } catch (error) {
       this.#counts.restarts += 1;

@@ -16,10 +16,13 @@ export interface ModelHost {
 
 /** Has a model do a job. */
 export async function answer(model: Model, { looks }: WorkerRequest): Promise<WorkerFindings> {
-  const startedAt = performance.now();
   const findings: (readonly ModelFinding[])[] = [];
-  for (const { image, search } of looks) findings.push(await model.detect(image, search));
-  const milliseconds = performance.now() - startedAt;
+  const milliseconds: number[] = [];
+  for (const { image, search } of looks) {
+    const startedAt = performance.now();
+    findings.push(await model.detect(image, search));
+    milliseconds.push(performance.now() - startedAt);
+  }
   return { kind: 'findings', findings, milliseconds, heapBytes: model.heapBytes ?? 0 };
 }
 

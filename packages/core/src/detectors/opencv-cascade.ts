@@ -1,5 +1,5 @@
 import { RelayError } from '../errors';
-import { cascadeWindow } from './cascade-window';
+import { cascadeWindow, withSizeForOpenCv } from './cascade-window';
 import type { GreyImage, Model, ModelFinding, Search } from './model';
 import { type CascadeClassifier, loadOpenCv, type Mat, type OpenCv, type Rect, reasonOf } from './opencv';
 
@@ -148,7 +148,7 @@ function enlarged({ x, y, width, height }: Rect, scaleX: number, scaleY: number)
 function loadClassifier(cv: OpenCv, cascade: Uint8Array): CascadeClassifier {
   const classifier = new cv.CascadeClassifier();
   try {
-    cv.FS_createDataFile('/', 'cascade.xml', cascade, true, false, false);
+    cv.FS_createDataFile('/', 'cascade.xml', withSizeForOpenCv(cascade), true, false, false);
     if (!classifier.load('cascade.xml')) throw new Error('it holds no cascade');
     return classifier;
   } catch (error) {

@@ -18,8 +18,8 @@ export interface WorkerRequest {
 export interface WorkerFindings {
   readonly kind: 'findings';
   readonly findings: readonly (readonly ModelFinding[])[];
-  /** How long the model took. */
-  readonly milliseconds: number;
+  /** How long the model took for each of them. */
+  readonly milliseconds: readonly number[];
   readonly heapBytes: number;
 }
 
