@@ -1,5 +1,6 @@
 // The system's programs that some test suites need: used where they are, installed where they can be.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { capture, isOnPath, root, step } from './steps.mjs';
 
@@ -7,11 +8,31 @@ const tools = {
   mosquitto: { programs: ['mosquitto', 'mosquitto_sub'], packages: ['mosquitto', 'mosquitto-clients'] },
   ffmpeg: { programs: ['ffmpeg'], packages: ['ffmpeg'] },
   chromium: { programs: ['chromium'], packages: ['chromium'] },
-  'opencv-data': { programs: [], files: ['/usr/share/opencv4/haarcascades'], packages: ['opencv-data'] },
+  'opencv-data': {
+    programs: [],
+    probe: ['ls', ['/usr/share/opencv4/haarcascades']],
+    packages: ['opencv-data'],
+  },
   ceph: {
     programs: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
     packages: ['ceph-common', 'ceph-mon', 'ceph-osd', 'radosgw'],
   },
+  rtsp: {
+    programs: ['gst-launch-1.0'],
+    packages: [
+      ...['python3-gi', 'gir1.2-gst-rtsp-server-1.0', 'gstreamer1.0-tools'],
+      ...['gstreamer1.0-plugins-base', 'gstreamer1.0-plugins-good', 'gstreamer1.0-plugins-ugly'],
+    ],
+    // What Python imports stands on no PATH.
+    probe: [
+      '/usr/bin/python3',
+      [
+        '-c',
+        "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer",
+      ],
+    ],
+  },
+  s3fs: { programs: ['s3fs'], packages: ['s3fs'] },
 };
 
 /** Installs the tools that tests ask for and that are missing, or says in a line which suites are left out. */
@@ -27,8 +48,8 @@ export async function provideTools() {
 }
 
 function isMissing(tool) {
-  const { programs, files = [] } = tools[tool];
-  return !(programs.every(isOnPath) && files.every(existsSync));
+  const { programs, probe } = tools[tool];
+  return !programs.every(isOnPath) || (probe !== undefined && spawnSync(...probe).status !== 0);
 }
 
 /** Test files name the tool that they need: `describeWith('mosquitto', …)`. */

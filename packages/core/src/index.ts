@@ -28,7 +28,8 @@ export type {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
-export { Preview, type PreviewOptions, type PreviewSource } from './preview/preview';
+export { Preview, type PreviewCompanion, type PreviewOptions, type PreviewSource } from './preview/preview';
+export type { RetryOptions } from './retry';
 export type { BudgetOptions } from './selection/budget';
 export {
   FaceSelector,
@@ -41,28 +42,34 @@ export type { FaceSelectorOptions, SelectionPolicy } from './selection/selector-
 export type { Track } from './selection/track';
 export { type Sight, Tracker, type TrackerOptions, type Tracking, type TrackName } from './selection/tracker';
 export type { SelectionReason } from './selection/visit';
+export type { Accept, AcceptAnswer, AcceptByTopic } from './sinks/accept';
+export type { Placement } from './sinks/file-placement';
 export { FileStore } from './sinks/file-store';
+export type { FileStoreOptions } from './sinks/file-store-options';
 export { MemoryStore } from './sinks/memory-store';
-export type { RetryOptions } from './sinks/retry';
 export type { S3StoreOptions } from './sinks/s3-options';
 export { S3Store } from './sinks/s3-store';
 export { Sink, type SinkOptions } from './sinks/sink';
 export type { SinkEvents, SinkStats, StoredEvent, StoredReport } from './sinks/sink-events';
 export type { ObjectDetails, PutOptions, Store, StoredObject, StoreSupport } from './sinks/store';
+export type { RemovedEvent, StoreEvents } from './sinks/store-events';
 export type {
   Capture,
   CaptureDamage,
   CaptureDescription,
   CapturedFrame,
+  CaptureListener,
+  CaptureMismatch,
+  CaptureMode,
 } from './sources/capture';
-export {
-  FrameSource,
-  type FrameSourceEvents,
-  type FrameSourceOptions,
-  type FrameSourceStats,
-} from './sources/frame-source';
+export type { CaptureOptions } from './sources/capture-options';
+export { CommandCapture } from './sources/command-capture';
+export { FrameSource } from './sources/frame-source';
+export type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './sources/frame-source-events';
 export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';
-export type { RecordingOptions } from './sources/recording-options';
+export type { LiveOptions } from './sources/live-options';
+export type { CommandLocation } from './sources/location';
+export { type JpegCaptureOptions, MjpegCapture } from './sources/mjpeg-capture';
 export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';

@@ -12,6 +12,10 @@ const programs = {
   /** The cascades of OpenCV, which are no program. */
   'opencv-data': [],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
+  /** GStreamer's RTSP server, driven from Python. */
+  rtsp: ['gst-launch-1.0'],
+  /** A bucket mounted as a folder, which takes the rights to mount one and Ceph for the bucket. */
+  s3fs: ['s3fs', 'umount', 'ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
   /** A disk of a size of our own, which takes the rights to mount one. */
   tmpfs: ['mount', 'umount'],
 } as const;
@@ -23,8 +27,14 @@ export type Tool = keyof typeof programs;
 export function available(tool: Tool): boolean {
   if (!programs[tool].every((program) => spawnSync('which', [program]).status === 0)) return false;
   if (tool === 'opencv-data') return existsSync(opencvData);
+  if (tool === 'rtsp') {
+    const server =
+      "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";
+    return spawnSync('/usr/bin/python3', ['-c', server]).status === 0;
+  }
+  if (tool === 's3fs' && !existsSync('/dev/fuse')) return false;
   return (
-    tool !== 'tmpfs' ||
+    (tool !== 'tmpfs' && tool !== 's3fs') ||
     spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
   );
 }

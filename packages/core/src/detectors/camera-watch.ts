@@ -112,12 +112,13 @@ export class CameraWatch {
     const before = this.#done;
     const planned = this.#planned.then(async () => this.#plan(await picture, at, still));
     const looking = planned.then(async (plan) => {
-      const faces = await this.#carryOut(plan, at, search, before);
-      return { faces: faces.map((face) => enlarged(face, width / plan.picture.width)), looked: plan.looked };
-    });
-    // What a failed look would have shown nobody knows: the next one is at everything.
-    looking.catch(() => {
-      this.#size = { width: 0, height: 0 };
+      const faces = await this.#carryOut(plan, at, search, before).catch((error) => {
+        // What it would have shown nobody knows: the next look is at everything.
+        this.#size = { width: 0, height: 0 };
+        throw error;
+      });
+      const scale = width / plan.picture.width;
+      return { faces: faces.map((face) => enlarged(face, scale)), looked: plan.looked };
     });
     this.#planned = planned.catch(() => {});
     this.#done = Promise.allSettled([before, looking]);

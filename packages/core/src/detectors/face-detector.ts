@@ -21,6 +21,8 @@ import type { WorkerFindings } from './worker-protocol';
 export interface FaceDetectorEvents {
   /** A thread failed over a picture (whose `detect()` rejected with this); a fresh one takes its place. */
   restart: [{ readonly error: RelayError }];
+  /** In a pipeline: a camera's picture could not be decoded, whole as it seemed; it is passed over. */
+  damaged: [{ readonly camera: string; readonly sequence: number; readonly error: RelayError }];
 }
 
 export interface FaceDetectorStats {
@@ -34,6 +36,8 @@ export interface FaceDetectorStats {
   readonly closeLooks: number;
   /** Frames that were not looked at, since nothing had changed. */
   readonly unchanged: number;
+  /** Frames of a pipeline that could not be decoded. */
+  readonly damaged: number;
   /** Time the threads spent searching, added up. */
   readonly milliseconds: number;
   /** Threads that failed and were replaced. */
@@ -66,7 +70,7 @@ export class FaceDetector
   readonly concurrency: number;
   readonly #settings: DetectorSettings;
   readonly #inFlight = new Set<Promise<unknown>>();
-  readonly #counts = { frames: 0, faces: 0, milliseconds: 0, restarts: 0 };
+  readonly #counts = { frames: 0, faces: 0, damaged: 0, milliseconds: 0, restarts: 0 };
   readonly #looks: LookCounts = { whole: 0, fields: 0, close: 0, unchanged: 0 };
   readonly #watches = new Map<string, CameraWatch>();
   #opened: Promise<ModelHost> | undefined;
@@ -112,7 +116,16 @@ export class FaceDetector
   }
 
   async transform(frame: Frame): Promise<Detection[]> {
-    return [await this.#tracked(this.#watch(frame))];
+    try {
+      return [await this.#tracked(this.#watch(frame))];
+    } catch (error) {
+      if (isRaw(frame.image) || !(error instanceof RelayError) || error.code !== 'PICTURE_DAMAGED')
+        throw error;
+      // A picture of a camera among thousands: only a whole decoding shows it.
+      this.#counts.damaged += 1;
+      this.emit('damaged', { camera: frame.camera, sequence: frame.sequence, error });
+      return [];
+    }
   }
 
   /** Finishes what is in flight and ends the threads. */

@@ -43,7 +43,11 @@ async function started(options: PreviewOptions = {}) {
   const watched = new Watched();
   const camera = { stats: { captured: 100, dropped: 3 } };
   const preview = new Preview({ port: 0, ...options });
-  preview.watch(watched, camera);
+  const [door, yard] = [1, 9].map((restarts, index) => ({
+    camera: ['door', 'yard'][index]!,
+    stats: { restarts },
+  }));
+  preview.watch(watched, camera, door!, yard!);
   await preview.open();
   onTestFinished(() => preview.close());
   const get = (path: string, init?: RequestInit) => fetch(new URL(path, preview.url), init);
@@ -72,7 +76,7 @@ describe('Preview', () => {
     expect(await viewsOf(get)).toEqual(['door alt2']);
     const { told, picture } = await lookOf(await get('look?view=door%20alt2'));
     expect(told).toMatchObject({ camera: 'door', width: 1920, height: 1280, faces: [face] });
-    expect(told.stats).toEqual({ people: 2, selected: 1, captured: 100, dropped: 3 });
+    expect(told.stats).toEqual({ people: 2, selected: 1, captured: 100, dropped: 3, restarts: 1 });
     expect(told.framesPerSecond).toBeGreaterThan(0);
     const { format, width, height } = await sharp(picture).metadata();
     expect([format, width, height]).toEqual(['jpeg', 640, 427]);
@@ -149,6 +153,10 @@ describe('Preview', () => {
     idle.write(
       `GET /look?view=${encodeURIComponent(view!)} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`.repeat(20),
     );
+    const undecided = connect(Number(port), hostname);
+    onTestFinished(() => void undecided.destroy());
+    undecided.on('error', () => {});
+    undecided.write('GET / HTTP');
     for (let count = 0; count < 5; count += 1) expect((await get(`look?view=${view}`)).status).toBe(200);
     const waiting = get('look?view=door%20alt2').catch(() => 'cut off');
     await preview.close();
@@ -165,7 +173,7 @@ describe('Preview', () => {
     watched.keepSeeing({ camera: 'yard', faces: [] });
     await vi.waitFor(async () => expect(await viewsOf(get)).toHaveLength(2));
     const { told } = await lookOf(await get('look?view=yard%20alt2'));
-    expect(told).toMatchObject({ camera: 'yard', faces: [] });
+    expect(told).toMatchObject({ camera: 'yard', faces: [], stats: { dropped: 3, restarts: 9 } });
     expect((await get('look?view=attic')).status).toBe(404);
   });
 

@@ -29,6 +29,12 @@ export interface PreviewSource {
   readonly stats?: object;
 }
 
+/** Something whose numbers are shown beside the picture. */
+export interface PreviewCompanion {
+  readonly stats: object;
+  readonly camera?: string;
+}
+
 /** Somebody who has asked for nothing for so long has gone. */
 const GONE_MS = 3_000;
 /** A request that nothing comes for is answered, and asked again. */
@@ -98,11 +104,14 @@ export class Preview implements AsyncDisposable {
 
   /**
    * Shows what `source` sees, each camera and detector on its own, with the numbers of its `stats` and of those
-   * who stand before or after it, such as a FrameSource.
+   * who stand before or after it; of one that has a `camera`, such as a FrameSource, only beside that camera.
    */
-  watch(source: PreviewSource, ...others: readonly { readonly stats: object }[]): void {
-    const stats = () => numbersOf(source, ...others);
-    const see = (look: Look) => this.#viewOf(look, stats)?.see(look);
+  watch(source: PreviewSource, ...others: readonly PreviewCompanion[]): void {
+    const see = (look: Look) => {
+      const { camera } = look.frame;
+      const beside = others.filter((other) => other.camera === undefined || other.camera === camera);
+      this.#viewOf(look, () => numbersOf(source, ...beside))?.see(look);
+    };
     this.#watched.push({ source, see });
     if (this.#isWatching) source.on('look', see);
   }

@@ -1,4 +1,5 @@
 import type { RelayError } from '../errors';
+import type { StoreEvents } from './store-events';
 
 /**
  * What became of a message. `duplicate`: the same bytes were there already, if only from an attempt of our
@@ -22,7 +23,8 @@ export interface StoredEvent {
   readonly storedAt: number;
 }
 
-export interface SinkEvents {
+/** News of the store are passed on. */
+export interface SinkEvents extends StoreEvents {
   stored: [event: StoredEvent];
   duplicate: [event: { readonly id: string; readonly key: string }];
   /** `existingKey` is the object that was there before. */

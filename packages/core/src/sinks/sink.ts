@@ -2,31 +2,50 @@ import { createHash } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
 import { RelayError } from '../errors';
 import type { Message } from '../message';
+import { pause, type RetryOptions, retryDelayMs, retryOptions } from '../retry';
 import type { Writer } from '../stage';
+import { type Accept, type AcceptByTopic, acceptance } from './accept';
+import { firstArrival } from './arrival';
 import { type Examination, type ExaminationOptions, examine } from './examination';
-import { conflictKey, objectKey, rejectedKey, withExtension } from './object-key';
+import type { FileStoreOptions } from './file-store-options';
+import { DEFAULT_KEY_TEMPLATE, KeyTemplate } from './key-template';
+import { conflictKey, keyFields, OWN_FOLDERS, rejectedKey, withExtension } from './object-key';
 import { objectMetadata } from './object-metadata';
 import { arrivalOf } from './provenance';
-import { pause, type RetryOptions, retryDelayMs, retryOptions } from './retry';
 import type { S3StoreOptions } from './s3-options';
 import type { SinkEvents, SinkStats, StoredReport } from './sink-events';
 import type { Store } from './store';
+import type { RemovedEvent } from './store-events';
 import { isStore, storeAt } from './store-location';
 
 export interface SinkOptions {
   /** How many messages it stores at once. @default 16 */
   readonly concurrency?: number;
   /**
-   * `image`: what is not an intact picture is kept under `rejected/`. `any`: everything is stored.
+   * The key of each object: text and the fields `{id}`, `{ext}`, `{camera}`, `{track}`, `{sequence}`,
+   * `{captured:…}` and `{received:…}`, times as in strftime and in UTC. It ends with the whole id, so that no two
+   * pictures share a key, and `.{ext}`. Received is when a message first arrived: a note of it, one more object
+   * for each picture, keeps the key the same when the message is delivered again.
+   * @default '{camera}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}'
+   */
+  readonly key?: string;
+  /**
+   * What is stored as what it is, for all or by topic filter, e.g. `{ hw3faces: 'image', 'logs/#': 'any' }`. All
+   * else is kept under `rejected/`, the reason beside it: what is not accepted, is not an intact picture where
+   * one is wanted, or is not what its content type says.
    * @default 'image'
    */
-  readonly accept?: 'image' | 'any';
-  /** Width times height of a picture at the most; a larger one is rejected. @default 100,000,000 */
+  readonly accept?: Accept | AcceptByTopic;
+  /** Width times height of a picture at the most; a larger one is rejected undecoded. @default 25,000,000 */
   readonly maxPixels?: number;
+  /** Seconds that a picture may take to decode, a whole number; one that takes longer is rejected. @default 10 */
+  readonly maxDecodeSeconds?: number;
   /** How long to wait before trying again what the store could not do in passing. It tries for ever. */
   readonly retry?: RetryOptions;
   /** For `s3://` locations. */
   readonly s3?: S3StoreOptions;
+  /** For folders: how long and how much to keep, what to leave free of the disk. */
+  readonly files?: FileStoreOptions;
 }
 
 interface Kept {
@@ -47,11 +66,14 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   readonly concurrency: number;
   readonly store: Store;
   readonly #ownsStore: boolean;
+  readonly #key: KeyTemplate;
   readonly #examination: ExaminationOptions;
   readonly #retry: Required<RetryOptions>;
   readonly #closing = new AbortController();
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #stats = { stored: 0, duplicates: 0, conflicts: 0, rejected: 0, bytes: 0, retries: 0 };
+  readonly #passNotice = (event: { readonly message: string }) => void this.emit('notice', event);
+  readonly #passRemoval = (event: RemovedEvent) => void this.emit('removed', event);
   #opening: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -61,21 +83,22 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
    */
   constructor(location: string | Store, options: SinkOptions = {}) {
     super();
-    const { concurrency = 16, accept = 'image', maxPixels, retry = {}, s3 = {} } = options;
+    const { concurrency = 16, accept = 'image', retry = {}, s3 = {}, files = {} } = options;
+    const { maxPixels = 25_000_000, maxDecodeSeconds = 10 } = options;
+    this.#key = new KeyTemplate(options.key ?? DEFAULT_KEY_TEMPLATE, OWN_FOLDERS);
     if (!(Number.isInteger(concurrency) && concurrency > 0)) {
       throw new TypeError(`concurrency must be a whole number above 0, not ${concurrency}.`);
     }
-    if (accept !== 'image' && accept !== 'any') {
-      throw new TypeError(`accept must be 'image' or 'any', not ${JSON.stringify(accept)}.`);
-    }
-    if (maxPixels !== undefined && !(maxPixels > 0)) {
-      throw new TypeError(`maxPixels must be a number above 0, not ${maxPixels}.`);
+    if (!(maxPixels > 0)) throw new TypeError(`maxPixels must be a number above 0, not ${maxPixels}.`);
+    if (!(Number.isInteger(maxDecodeSeconds) && maxDecodeSeconds > 0)) {
+      throw new TypeError(`maxDecodeSeconds must be a whole number above 0, not ${maxDecodeSeconds}.`);
     }
     this.concurrency = concurrency;
-    this.#examination = { accept, ...(maxPixels !== undefined && { maxPixels }) };
+    this.#examination = { accept: acceptance(accept), maxPixels, maxSeconds: maxDecodeSeconds };
     this.#retry = retryOptions(retry);
     this.#ownsStore = !isStore(location);
-    this.store = isStore(location) ? location : storeAt(location, { connections: concurrency, ...s3 });
+    this.store = isStore(location) ? location : storeAt(location, { connections: concurrency, ...s3 }, files);
+    this.store.events?.on('notice', this.#passNotice).on('removed', this.#passRemoval);
   }
 
   get stats(): SinkStats {
@@ -124,25 +147,45 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#closing.abort();
     await Promise.allSettled([this.#opening, ...this.#inFlight]);
     if (this.#ownsStore) await this.store.close();
+    this.store.events?.off('notice', this.#passNotice).off('removed', this.#passRemoval);
   }
 
   async #write(message: Message, signal: AbortSignal | undefined): Promise<StoredReport> {
     signal?.throwIfAborted();
     await abortable(this.open(), signal);
-    const examination = await examine(message, this.#examination);
-    return examination.fault === undefined
-      ? this.#store(message, examination, signal)
-      : this.#reject(message, examination, examination.fault, signal);
+    const found = await examine(message, this.#examination);
+    const receivedAt = await this.#arrivalOf(message, found, signal);
+    const { provenance } = found;
+    const examination = provenance.isDatedByArrival
+      ? { ...found, provenance: { ...provenance, capturedAt: receivedAt } }
+      : found;
+    if (examination.fault !== undefined) return this.#reject(message, examination, examination.fault, signal);
+    const key = this.#key.keyOf(keyFields(examination.provenance, receivedAt, examination.extension));
+    return this.#store(message, key, examination, signal);
+  }
+
+  /** When it arrived; where its key depends on that, when it arrived for the first time. */
+  async #arrivalOf(
+    message: Message,
+    { provenance, fault }: Examination,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const arrivedAt = arrivalOf(message);
+    const usesArrival = fault === undefined && this.#key.usesArrival;
+    if (!(usesArrival || provenance.isDatedByArrival)) return arrivedAt;
+    return firstArrival(provenance.id, arrivedAt, {
+      put: (key, note) => this.#put(key, note, { contentType: 'application/json', signal }),
+      get: async (key) => (await this.#persist(() => this.store.get(key), key, signal))?.data,
+    });
   }
 
   async #store(
     message: Message,
+    existingKey: string,
     examination: Examination,
     signal: AbortSignal | undefined,
   ): Promise<StoredReport> {
-    const { provenance, extension } = examination;
-    const { id, capturedAt, readAt } = provenance;
-    const existingKey = objectKey(provenance, extension);
+    const { id, capturedAt, readAt } = examination.provenance;
     const { key, outcome } = await this.#keep(existingKey, message.payload, examination, signal);
     if (outcome === 'duplicate') {
       this.#stats.duplicates += 1;

@@ -1,13 +1,20 @@
 import { addresses, command, InvalidArgumentError, setting, textFile, whole } from 'edge-relay-command-line';
+import { parseSource, type SourceSetting } from './sources';
 
 export interface EdgePipelineOptions {
   readonly role: 'detect' | 'bridge' | 'both';
-  readonly source?: string;
+  readonly source?: readonly SourceSetting[];
   readonly camera?: string;
   readonly loop?: boolean;
   readonly realTime?: boolean;
   readonly framesPerSecond?: number;
   readonly startTime?: Date;
+  readonly width?: number;
+  readonly height?: number;
+  readonly exact?: boolean;
+  readonly transport?: 'tcp' | 'udp';
+  readonly stallSeconds?: number;
+  readonly openSeconds?: number;
   readonly preset?: 'homework';
   readonly cascade?: string;
   readonly scaleFactor?: number;
@@ -61,6 +68,8 @@ const EXAMPLES = `Examples:
     edge-pipeline --source ./photos --cloud-url mqtt://cloud.example --spool ./spool --receipts
   Both in one process, a folder of pictures over and over, two a second:
     edge-pipeline --source ./photos --loop --frames-per-second 2 --cloud-url mqtt://cloud.example
+  Two cameras, each with its name in ids, keys and log lines:
+    edge-pipeline --source door=rtsp://user:password@10.0.0.5/stream --source yard=http://10.0.0.6/stream --cloud-url mqtt://cloud.example
   The homework's detector and every face that it finds, as PNG on its topic:
     edge-pipeline --role detect --source holiday.mp4 --preset homework
   Up to five different pictures of each visit, ten a minute at the most:
@@ -87,7 +96,11 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
       }),
     )
     .addOption(
-      setting('--source <location>', 'a video, a folder of pictures, a pattern such as "photos/*.jpg"'),
+      setting(
+        '--source <[name=]location>',
+        'rtsp://, http://, "exec:command", a video, a folder or pattern of pictures; again for each camera',
+        { parse: parseSource },
+      ),
     )
     .addOption(setting('--camera <name>', 'name in ids and keys; from the source without it'))
     .addOption(setting('--loop', 'begin again at the end of the source'))
@@ -100,6 +113,20 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     .addOption(
       setting('--start-time <time>', 'when the recording began, such as 2026-01-31T12:00:00Z', {
         parse: time,
+      }),
+    )
+    .addOption(setting('--width <pixels>', 'of the camera, as asked for or expected', { parse: whole(1) }))
+    .addOption(setting('--height <pixels>', 'of the camera, as asked for or expected', { parse: whole(1) }))
+    .addOption(setting('--exact', 'ends where the camera gives another size'))
+    .addOption(setting('--transport <protocol>', 'of RTSP', { choices: ['tcp', 'udp'] }))
+    .addOption(
+      setting('--stall-seconds <number>', 'without a frame, after which a camera is started again', {
+        parse: whole(0.001, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--open-seconds <number>', 'to the first frame, after which a camera is started again', {
+        parse: whole(0.001, { fraction: true }),
       }),
     )
     .addOption(setting('--preset <name>', 'settings of the detector by name', { choices: ['homework'] }))
