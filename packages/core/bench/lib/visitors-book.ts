@@ -12,17 +12,16 @@ export class VisitorsBook {
   readonly #found: number[];
   readonly #until: (number | undefined)[];
   #nobody = 0;
+  /** By visit: pictures that were sent. */
+  readonly #pictures: number[];
+  #falsePictures = 0;
 
   constructor(clip: Clip) {
     this.#clip = clip;
     this.#visible = Array.from({ length: clip.visits }, () => 0);
     this.#found = [...this.#visible];
     this.#until = Array.from({ length: clip.visits });
-  }
-
-  /** Faces that are nobody's. */
-  get nobody(): number {
-    return this.#nobody;
+    this.#pictures = [...this.#visible];
   }
 
   note(frame: number, faces: readonly Face[]): void {
@@ -37,6 +36,13 @@ export class VisitorsBook {
         this.#until[visit] ??= this.#visible[visit]!;
       }
     }
+  }
+
+  /** A picture that was sent of a face in a frame. */
+  notePicture(frame: number, box: Box): void {
+    const visit = this.whoIs(frame, box);
+    if (visit === undefined) this.#falsePictures += 1;
+    else this.#pictures[visit]! += 1;
   }
 
   /** Whose face it is, by its middle and its size. */
@@ -67,6 +73,9 @@ export class VisitorsBook {
       },
       foundInPercentOfFrames: Math.round(percent) || 0,
       falseFaces: this.#nobody,
+      withoutPicture: counted.filter((visit) => this.#pictures[visit] === 0),
+      withSeveralPictures: counted.filter((visit) => this.#pictures[visit]! > 1),
+      falsePictures: this.#falsePictures,
     };
   }
 }
