@@ -12,6 +12,12 @@ const tools = {
     programs: ['qemu-system-x86_64', 'busybox', 'modprobe', 'cpio', 'v4l2-ctl', 'ffmpeg'],
     packages: ['qemu-system-x86', 'busybox-static', 'kmod', 'cpio', 'v4l-utils', 'ffmpeg'],
   },
+  chromium: { programs: ['chromium'], packages: ['chromium'] },
+  'opencv-data': {
+    programs: [],
+    probe: ['ls', ['/usr/share/opencv4/haarcascades']],
+    packages: ['opencv-data'],
+  },
   ceph: {
     programs: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
     packages: ['ceph-common', 'ceph-mon', 'ceph-osd', 'radosgw'],

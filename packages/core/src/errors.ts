@@ -31,6 +31,7 @@ export type RelayErrorCode =
   | 'STORE_NOT_FOUND'
   | 'STORE_DENIED'
   | 'STORE_FAILED'
+  | 'PREVIEW_FAILED'
   | 'CLOSED';
 
 export interface RelayErrorDetails {

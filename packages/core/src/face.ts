@@ -23,4 +23,6 @@ export interface Detection {
   readonly faces: readonly Face[];
   /** The name of the detector: two detectors on one frame give different ids. */
   readonly detector: string;
+  /** False where the detector took the frame for unchanged, and gives the faces last seen. @default true */
+  readonly looked?: boolean;
 }

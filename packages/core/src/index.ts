@@ -6,11 +6,13 @@ export {
   type FaceDetectorEvents,
   type FaceDetectorStats,
 } from './detectors/face-detector';
+export type { GreyImage, Model, ModelFinding, Search } from './detectors/model';
 export { RelayError, type RelayErrorCode, type RelayErrorDetails } from './errors';
 export type { Box, Detection, Face } from './face';
 export type { Frame, FrameClock } from './frame';
 export { bootId, pictureId } from './identity';
 export type { EncodedImage, Image, PixelFormat, RawImage } from './image';
+export type { Look, SeenFace } from './look';
 export { merge } from './merge';
 export type { Delivery, Message, Properties } from './message';
 export { Bridge, type BridgeEvents, type BridgeOptions, type BridgeSide } from './mqtt/bridge';
@@ -26,14 +28,20 @@ export type {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export { Preview, type PreviewCompanion, type PreviewOptions, type PreviewSource } from './preview/preview';
 export type { RetryOptions } from './retry';
+export type { BudgetOptions } from './selection/budget';
 export {
   FaceSelector,
   type FaceSelectorEvents,
-  type FaceSelectorOptions,
   type FaceSelectorStats,
+  type VisitEvent,
 } from './selection/face-selector';
 export type { PictureFormat } from './selection/picture-encoder';
+export type { FaceSelectorOptions, SelectionPolicy } from './selection/selector-options';
+export type { Track } from './selection/track';
+export { type Sight, Tracker, type TrackerOptions, type Tracking, type TrackName } from './selection/tracker';
+export type { SelectionReason } from './selection/visit';
 export type { Accept, AcceptAnswer, AcceptByTopic } from './sinks/accept';
 export type { Placement } from './sinks/file-placement';
 export { FileStore } from './sinks/file-store';

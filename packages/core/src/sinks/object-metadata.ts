@@ -20,6 +20,10 @@ const ATTRIBUTES: Readonly<Record<keyof PictureAttributes, true>> = {
   box: true,
   framesize: true,
   score: true,
+  quality: true,
+  measures: true,
+  policy: true,
+  reason: true,
   clock: true,
   readat: true,
 };

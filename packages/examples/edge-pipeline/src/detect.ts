@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FaceDetector, FaceSelector, type FrameSource, merge, Publisher, pipeline } from 'edge-relay';
+import {
+  FaceDetector,
+  FaceSelector,
+  type FrameSource,
+  merge,
+  Preview,
+  Publisher,
+  pipeline,
+} from 'edge-relay';
 import { type App, bar, Progress } from 'edge-relay-command-line';
 import { isolation } from './bridge';
 import { summaryOf, watchCamera } from './cameras';
@@ -37,9 +45,16 @@ export async function detect(
     workers: options.workers,
   });
   await using selector = new FaceSelector({
-    policy: 'all',
+    policy: options.policy,
+    latestSeconds: options.latestSeconds,
+    everySeconds: options.everySeconds,
+    count: options.count,
+    gapSeconds: options.gapSeconds,
+    minimumQuality: options.minimumQuality,
+    budget: { picturesPerMinute: options.picturesPerMinute, bytesPerMinute: options.bytesPerMinute },
     format: options.format,
-    ...given({ margin: options.margin, quality: options.quality }),
+    margin: options.margin,
+    quality: options.quality,
   });
   await using publisher = new Publisher({
     url: options.edgeUrl,
@@ -54,6 +69,9 @@ export async function detect(
   });
   for (const camera of cameras) watchCamera(camera, log);
   detector.on('damaged', ({ camera, error }) =>
+    log.change(`${camera} damage`, `${camera}: ${error.message}`, 'warn'),
+  );
+  selector.on('damaged', ({ camera, error }) =>
     log.change(`${camera} damage`, `${camera}: ${error.message}`, 'warn'),
   );
   let flowing = '';
@@ -83,6 +101,12 @@ export async function detect(
   publisher.on('isolated', ({ message }) => log.warn(isolation(message)));
   publisher.on('refused', ({ error }) => log.warn(error.message));
   app.onStop(() => closeAll(cameras));
+  await using preview = new Preview({ port: options.preview, host: options.previewHost });
+  if (options.preview !== undefined) {
+    preview.watch(selector, ...cameras);
+    await preview.open();
+    log.info(`what is seen is shown at ${preview.url}`);
+  }
 
   const frames = await countFrames(cameras);
   const stopShowing =
@@ -102,10 +126,12 @@ export async function detect(
       for (const camera of cameras) log.info(summaryOf(camera));
     const [captured, dropped] = [total(cameras, 'captured'), total(cameras, 'dropped')];
     const faces = publisher.stats;
+    const { people, refused } = selector.stats;
     const stored = options.receipts ? `, ${faces.stored} stored` : '';
     log.info(
-      `${captured} frames (${dropped} dropped), ${faces.published} faces, ${faces.acknowledged} acknowledged${stored}`,
+      `${captured} frames (${dropped} dropped), ${people} people, ${faces.published} faces, ${faces.acknowledged} acknowledged${stored}`,
     );
+    if (refused > 0) log.info(`${refused} faces kept back by the budget or for their quality`);
     if (faces.spooled > 0 && !options.spool) {
       log.warn(`${faces.spooled} faces are lost: no broker has taken them over; --spool keeps them on disk`);
     }

@@ -26,6 +26,14 @@ export interface EdgePipelineOptions {
   readonly maxFaceSize?: number;
   readonly detectionWidth?: number;
   readonly workers?: number;
+  readonly policy: 'all' | 'first' | 'best' | 'best-every' | 'top-k';
+  readonly latestSeconds?: number;
+  readonly everySeconds?: number;
+  readonly count?: number;
+  readonly gapSeconds?: number;
+  readonly minimumQuality?: number;
+  readonly picturesPerMinute?: number;
+  readonly bytesPerMinute?: number;
   readonly margin?: number;
   readonly format: 'png' | 'jpeg' | 'webp';
   readonly quality?: number;
@@ -48,6 +56,8 @@ export interface EdgePipelineOptions {
   readonly bridgeClientId?: string;
   readonly spool?: string;
   readonly receipts?: boolean;
+  readonly preview?: number;
+  readonly previewHost?: string;
 }
 
 const EXAMPLES = `Examples:
@@ -63,11 +73,15 @@ const EXAMPLES = `Examples:
     edge-pipeline --source ./photos --loop --frames-per-second 2 --cloud-url mqtt://cloud.example
   Two cameras, each with its name in ids, keys and log lines:
     edge-pipeline --source door=rtsp://user:password@10.0.0.5/stream --source yard=http://10.0.0.6/stream --cloud-url mqtt://cloud.example
-  The homework's detector, its PNGs on its topic:
+  The homework's detector and every face that it finds, as PNG on its topic:
     edge-pipeline --role detect --source holiday.mp4 --preset homework
   Which cameras there are, and one of them by the name that stays the same:
     edge-pipeline --list-cameras
     edge-pipeline --role detect --source /dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920_8B1F3A9F-video-index0
+  Up to five different pictures of each visit, ten a minute at the most:
+    edge-pipeline --role detect --source holiday.mp4 --policy top-k --count 5 --pictures-per-minute 10
+  Look at what is seen, at http://127.0.0.1:8081:
+    edge-pipeline --role detect --source holiday.mp4 --preview 8081
   Watch what is published:
     mosquitto_sub -t hw3facestx2 -C 1 > face.png
 
@@ -151,6 +165,46 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     )
     .addOption(setting('--workers <number>', 'detecting threads', { parse: whole(1) }))
     .addOption(
+      setting(
+        '--policy <policy>',
+        'which faces are sent: of each visit the best, ..., or all; see docs/selection.md',
+        {
+          choices: ['all', 'first', 'best', 'best-every', 'top-k'],
+        },
+      ),
+    )
+    .addOption(
+      setting('--latest-seconds <seconds>', 'best, top-k: sent so long after a visit began at the latest', {
+        parse: whole(0.1, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--every-seconds <seconds>', 'best-every: the period', {
+        parse: whole(0.1, { fraction: true }),
+      }),
+    )
+    .addOption(setting('--count <number>', 'top-k: pictures of a visit at the most', { parse: whole(1) }))
+    .addOption(
+      setting('--gap-seconds <seconds>', 'somebody unseen for so long has left', {
+        parse: whole(0.1, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--minimum-quality <number>', 'a worse picture is not sent, from 0 to 1', {
+        parse: whole(0, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--pictures-per-minute <number>', 'budget; what is beyond is not sent, but counted', {
+        parse: whole(0.01, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--bytes-per-minute <number>', 'budget; what is beyond is not sent, but counted', {
+        parse: whole(1),
+      }),
+    )
+    .addOption(
       setting('--margin <share>', 'added around the face, as a share of its size', {
         parse: whole(0, { fraction: true }),
       }),
@@ -204,8 +258,16 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     .addOption(
       setting('--receipts', 'keeps each face until cloud-sink (with --receipts, too) says that it is stored'),
     )
+    .addOption(setting('--preview <port>', 'serves a page with what is seen at this port', { parse: port }))
+    .addOption(
+      setting(
+        '--preview-host <address>',
+        'address of the page; 0.0.0.0 shows it to anybody who can reach us',
+      ),
+    )
     .parse(argv as string[], { from: 'user' });
-  const options = program.opts<EdgePipelineOptions>();
+  const given = program.opts<EdgePipelineOptions>();
+  const options = { ...given, policy: given.policy ?? (given.preset === 'homework' ? 'all' : 'best') };
   const { role, source, cloudUrl, listCameras } = options;
   if (listCameras) return options;
   if (role !== 'bridge' && source === undefined) {
@@ -216,6 +278,9 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
       `error: role ${role} needs --cloud-url (or EDGE_RELAY_CLOUD_URL); for faces without a bridge: --role detect`,
     );
   }
+  if (role === 'bridge' && options.preview !== undefined) {
+    program.error('error: role bridge sees nothing; --preview is for detect and both');
+  }
   return options;
 }
 
@@ -225,6 +290,12 @@ function controls(text: string): Record<string, number> {
     throw new InvalidArgumentError('It must be names and numbers such as brightness=128,gain=10.');
   }
   return Object.fromEntries(pairs.map(([, name, number]) => [name!, Number(number)]));
+}
+
+function port(text: string): number {
+  const value = whole(0)(text);
+  if (value <= 65_535) return value;
+  throw new InvalidArgumentError('It must be a port from 0 to 65535.');
 }
 
 function time(text: string): Date {
