@@ -39,13 +39,16 @@ export interface PictureAttributes {
   readonly readat: string;
 }
 
+/** Attributes that are times. The first two are in every picture; the others are put on by who is asked to. */
+export type TimeAttribute = 'time' | 'readat' | 'detectedat' | 'publishedat' | 'bridgedat';
+
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
 
 /**
  * Milliseconds since 1970 of an attribute that is a time (RFC 3339), or undefined where it is none:
  * `Date.parse()` alone would read a date, in local time, out of almost anything.
  */
-export function timeOf(message: Pick<Message, 'properties'>, name: 'time' | 'readat'): number | undefined {
+export function timeOf(message: Pick<Message, 'properties'>, name: TimeAttribute): number | undefined {
   const text = propertyOf(message, name);
   if (text === undefined || !RFC_3339.test(text)) return undefined;
   const milliseconds = Date.parse(text);

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Provenance } from './provenance';
 
 const CONFLICTS = 'conflicts';
+const GAPS = 'gaps';
 const REJECTED = 'rejected';
+/** No camera's folder is called like one of our own. */
+const OWN_FOLDERS: readonly string[] = [CONFLICTS, GAPS, 'manifest', REJECTED];
 const LONGEST_CAMERA = 120;
 const LONGEST_ID = 200;
 const HASH_DIGITS = 16;
@@ -11,14 +14,20 @@ const HASH_DIGITS = 16;
 export function objectKey({ camera, capturedAt, id }: Provenance, extension: string): string {
   const folder = safePart(camera, LONGEST_CAMERA);
   // A camera may be called like one of our own folders.
-  const isReserved = folder === CONFLICTS || folder === REJECTED;
-  const own = isReserved ? `${escapeCharacter(folder.charAt(0))}${folder.slice(1)}` : folder;
+  const own = OWN_FOLDERS.includes(folder)
+    ? `${escapeCharacter(folder.charAt(0))}${folder.slice(1)}`
+    : folder;
   return `${own}/${hourOf(capturedAt)}/${safePart(id, LONGEST_ID)}.${extension}`;
 }
 
 /** `rejected/dt=2026-01-02/hour=03/{id}.bin` */
 export function rejectedKey({ capturedAt, id }: Provenance): string {
   return `${REJECTED}/${hourOf(capturedAt)}/${safePart(id, LONGEST_ID)}.bin`;
+}
+
+/** `gaps/dt=2026-01-02/hour=03/{id}.json` */
+export function gapKey(time: number, id: string): string {
+  return `${GAPS}/${hourOf(time)}/${safePart(id, LONGEST_ID)}.json`;
 }
 
 /** Where other bytes under a taken key go: `conflicts/{key}-{first 12 digits of their SHA-256}.{extension}`. */
@@ -42,7 +51,7 @@ function hourOf(time: number): string {
  * A text as one part of a key: what is not a letter, digit, `.`, `_` or `-` is percent-encoded, so that
  * two texts never give one part; a long one ends with a hash of the whole.
  */
-function safePart(text: string, longest: number): string {
+export function safePart(text: string, longest: number): string {
   const safe = text.replaceAll(/[^A-Za-z0-9._-]|^\./gu, escapeCharacter);
   if (safe.length <= longest) return safe;
   const hash = createHash('sha256').update(text).digest('hex').slice(0, HASH_DIGITS);

@@ -1,0 +1,81 @@
+import { KeyTable } from './key-table';
+import { FORGOTTEN, HOURS, MANIFEST, PARTS } from './manifest-keys';
+import { decodeRows, type ManifestRow } from './manifest-row';
+import type { Store } from './store';
+
+/** What one file of the manifest holds. */
+export interface ManifestPage {
+  readonly key: string;
+  readonly rows: readonly ManifestRow[];
+  /** Lines that are no rows. */
+  readonly damaged: number;
+}
+
+/** Files that are on their way to us while one is worked on, at the most. */
+const AHEAD = 4;
+/** How often files may be gathered anew under our hands. */
+const ROUNDS = 20;
+
+/** Gathered files first: of the rows of one object, theirs is the first that was written. */
+const FOLDERS = [FORGOTTEN, HOURS, PARTS];
+
+/**
+ * All files of a manifest, what is forgotten first. A row may come more than once, as messages do. Files that
+ * are gathered into others meanwhile are found there.
+ */
+export async function* manifestPages(store: Store): AsyncGenerator<ManifestPage> {
+  const read = new Set<string>();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    let hasVanished = false;
+    const keys = (await keysOf(store, MANIFEST)).filter((key) => !read.has(key));
+    for await (const page of pagesOf(store, inOrder(keys))) {
+      read.add(page.key);
+      if (page.data === undefined) hasVanished = true;
+      else yield { key: page.key, ...decodeRows(page.data) };
+    }
+    if (!hasVanished) return;
+  }
+}
+
+/** The rows of a manifest, each once, without those of what is forgotten. */
+export async function* readManifest(store: Store): AsyncGenerator<ManifestRow> {
+  const known = new KeyTable();
+  for await (const { rows } of manifestPages(store)) {
+    for (const row of rows) if (known.add(row.key) && row.outcome !== 'forgotten') yield row;
+  }
+}
+
+export async function keysOf(store: Store, prefix: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(prefix)) if (key.endsWith('.jsonl')) keys.push(key);
+  return keys;
+}
+
+/** The content of each file in turn, undefined for one that is gone. */
+export async function* pagesOf(
+  store: Store,
+  keys: readonly string[],
+): AsyncGenerator<{ readonly key: string; readonly data: Uint8Array | undefined }> {
+  const coming: Promise<{ key: string; data: Uint8Array | undefined }>[] = [];
+  let next = 0;
+  const fetch = async (key: string) => ({ key, data: (await store.get(key))?.data });
+  const askOn = () => {
+    for (; coming.length < AHEAD && next < keys.length; next += 1) {
+      const page = fetch(keys[next]!);
+      page.catch(() => {});
+      coming.push(page);
+    }
+  };
+  askOn();
+  for (let page = coming.shift(); page; page = coming.shift()) {
+    const current = await page;
+    askOn();
+    yield current;
+  }
+}
+
+function inOrder(keys: readonly string[]): string[] {
+  const others = keys.filter((key) => !FOLDERS.some((folder) => key.startsWith(folder)));
+  const ordered = FOLDERS.map((folder) => keys.filter((key) => key.startsWith(folder)).sort());
+  return [...ordered.flat(), ...others];
+}
