@@ -9,6 +9,13 @@ export {
 export { RelayError, type RelayErrorCode, type RelayErrorDetails } from './errors';
 export type { Box, Detection, Face } from './face';
 export type { Frame, FrameClock } from './frame';
+export {
+  GAP_CONTENT_TYPE,
+  GAP_EVENT_TYPE,
+  type GapReason,
+  type GapRecord,
+  type NumberRange,
+} from './gap-record';
 export { bootId, pictureId } from './identity';
 export type { EncodedImage, Image, PixelFormat, RawImage } from './image';
 export { merge } from './merge';
@@ -33,7 +40,23 @@ export {
   type FaceSelectorStats,
 } from './selection/face-selector';
 export type { PictureFormat } from './selection/picture-encoder';
+export {
+  type AuditOptions,
+  type AuditProgress,
+  type AuditReport,
+  audit,
+  type Finding,
+} from './sinks/audit';
+export type { CameraAudit, HopLatency } from './sinks/camera-account';
 export { FileStore } from './sinks/file-store';
+export {
+  type CompactionOptions,
+  type CompactionReport,
+  compactManifest,
+} from './sinks/manifest-compaction';
+export type { ManifestOptions } from './sinks/manifest-options';
+export { readManifest } from './sinks/manifest-reader';
+export type { ManifestRow, ManifestTimes } from './sinks/manifest-row';
 export { MemoryStore } from './sinks/memory-store';
 export type { RetryOptions } from './sinks/retry';
 export type { S3StoreOptions } from './sinks/s3-options';

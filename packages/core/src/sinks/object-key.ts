@@ -36,6 +36,11 @@ export function conflictKey(key: string, sha256: string): string {
   return `${CONFLICTS}/${key.slice(0, dot)}-${sha256.slice(0, 12)}${key.slice(dot)}`;
 }
 
+/** Whether an object is no message's, but a note of ours beside one. */
+export function isOwnNote(key: string): boolean {
+  return key.startsWith(`${REJECTED}/`) && key.endsWith('.json');
+}
+
 /** The same key with another extension. */
 export function withExtension(key: string, extension: string): string {
   return `${key.slice(0, key.lastIndexOf('.'))}.${extension}`;
