@@ -12,15 +12,14 @@ const { values, positionals } = parseArgs({
   options: {
     messages: { type: 'string', default: '1000000' },
     cameras: { type: 'string', default: '4' },
+    /** Objects that the sink stores at once. */
+    concurrency: { type: 'string', default: '64' },
     /** Pictures a second of all cameras, by their capture times. */
     rate: { type: 'string', default: '50' },
   },
 });
-const [messages, cameras, rate] = [values.messages, values.cameras, values.rate].map(Number) as [
-  number,
-  number,
-  number,
-];
+const [messages, cameras, rate] = [Number(values.messages), Number(values.cameras), Number(values.rate)];
+const concurrency = Number(values.concurrency);
 const BYTES = 64;
 const START = Date.UTC(2026, 0, 1);
 
@@ -64,7 +63,7 @@ async function start(step: string, place: string): Promise<void> {
 
 async function write(): Promise<void> {
   const started = performance.now();
-  const sink = new Sink(new ManifestOnly(folder), { accept: 'any', manifest: true });
+  const sink = new Sink(new ManifestOnly(folder), { accept: 'any', concurrency, manifest: true });
   let next = 0;
   const store = async () => {
     for (let number = next++; number < messages; number = next++) await sink.write(messageOf(number));

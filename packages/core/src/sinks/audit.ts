@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
+import { withStore } from './archive-store';
 import { CameraAccount, type CameraAudit } from './camera-account';
 import { KeyTable } from './key-table';
 import { MANIFEST } from './manifest-keys';
 import { manifestPages } from './manifest-reader';
 import type { ManifestRow } from './manifest-row';
 import { isOwnNote } from './object-key';
-import { SteadyStore } from './steady-store';
+import type { S3StoreOptions } from './s3-options';
 import type { Store } from './store';
 import { isTombstone } from './tombstone';
 
@@ -18,6 +19,8 @@ export interface AuditOptions {
   readonly since?: Date | undefined;
   /** Objects that are read at once. @default 16 */
   readonly concurrency?: number | undefined;
+  /** For `s3://` locations. */
+  readonly s3?: S3StoreOptions | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Hears now and then how far it is. */
   readonly onProgress?: ((progress: AuditProgress) => void) | undefined;
@@ -70,12 +73,11 @@ const PROGRESS_EACH = 10_000;
  * Reads the manifest of a store and compares it with what is there: which numbers of which camera are missing
  * without a gap record, which objects are missing or damaged, and how long each hop took. It changes nothing,
  * and may run while sinks store: what is on its way then can count as missing.
+ * @param location as of a Sink: `s3://bucket/prefix`, the path or `file:` URL of a folder, or a store
  * @throws {RelayError} of the store; the signal's reason.
  */
-export async function audit(store: Store, options: AuditOptions = {}): Promise<AuditReport> {
-  const steady = new SteadyStore(store, options.signal);
-  await steady.open();
-  return new Audit(steady, options).run();
+export async function audit(location: string | Store, options: AuditOptions = {}): Promise<AuditReport> {
+  return withStore(location, options, (store) => new Audit(store, options).run());
 }
 
 class Audit {

@@ -1,4 +1,4 @@
-import { timeOf } from '../attributes';
+import { type TimeAttribute, timeOf } from '../attributes';
 import type { Box } from '../face';
 import { type Properties, propertyOf } from '../message';
 import type { Provenance } from './provenance';
@@ -71,6 +71,7 @@ export interface RowParts extends Pick<ManifestRow, 'outcome' | 'key' | 'bytes' 
 
 /** Longer values come from nobody we know; they would swell the manifest and say nothing. */
 const LONGEST_VALUE = 512;
+const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const BOX = /^(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?),(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)$/;
 const NUMBER = /^-?\d{1,15}(?:\.\d{1,9})?$/;
 const COUNT = /^\d{1,15}$/;
@@ -95,9 +96,9 @@ export function rowOf({ provenance, receivedAt, storedAt, ...parts }: RowParts):
     clock: textOf(attributes, 'clock'),
     captured: isoOf(provenance.capturedAt),
     read: isoOf(provenance.readAt),
-    detected: isoOf(timeOf({ properties: attributes }, 'detectedat')),
-    published: isoOf(timeOf({ properties: attributes }, 'publishedat')),
-    bridged: isoOf(timeOf({ properties: attributes }, 'bridgedat')),
+    detected: timeIn(attributes, 'detectedat'),
+    published: timeIn(attributes, 'publishedat'),
+    bridged: timeIn(attributes, 'bridgedat'),
     received: isoOf(receivedAt),
     stored: isoOf(storedAt),
     topic: shortened(parts.topic),
@@ -138,13 +139,15 @@ function rowIn(line: string): ManifestRow | undefined {
   }
 }
 
-/** Milliseconds since 1970 (UTC) of a time in a row; NaN for none. */
-export function millisecondsOf(time: string | undefined): number {
-  return time === undefined ? Number.NaN : Date.parse(time);
-}
-
 function isoOf(milliseconds: number | undefined): string | undefined {
   return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString();
+}
+
+function timeIn(attributes: Properties, name: TimeAttribute): string | undefined {
+  const milliseconds = timeOf({ properties: attributes }, name);
+  const text = propertyOf({ properties: attributes }, name);
+  // Ours are in this form already; writing a date takes longer than reading one.
+  return milliseconds !== undefined && CANONICAL.test(text ?? '') ? text : isoOf(milliseconds);
 }
 
 function textOf(attributes: Properties, name: string): string | undefined {

@@ -1,20 +1,22 @@
-import { pipeline, Sink, Subscriber } from 'edge-relay';
+import { type GapRecord, pipeline, Sink, Subscriber } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
 import { type CloudSinkOptions, parseOptions } from './options';
+import { runAudit } from './run-audit';
+import { s3OptionsOf } from './store-options';
 
-await runApp('cloud-sink', (app) => run(parseOptions(process.argv.slice(2)), app));
+const [first = '', ...rest] = process.argv.slice(2);
+const commands: Readonly<Record<string, (argv: readonly string[], app: App) => Promise<void>>> = {
+  audit: runAudit,
+};
+const named = Object.hasOwn(commands, first) ? commands[first] : undefined;
+await runApp('cloud-sink', (app) => named?.(rest, app) ?? run(parseOptions(process.argv.slice(2)), app));
 
 async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Promise<void> {
-  const { s3Endpoint: endpoint, s3Region: region, s3PathStyle: forcePathStyle } = options;
+  const s3 = s3OptionsOf(options);
   await using sink = new Sink(options.store, {
     concurrency: options.concurrency,
-    ...(options.store.startsWith('s3://') && {
-      s3: {
-        ...(endpoint && { endpoint }),
-        ...(region && { region }),
-        ...(forcePathStyle && { forcePathStyle }),
-      },
-    }),
+    manifest: options.manifest,
+    ...(s3 && { s3 }),
   });
   await using faces = new Subscriber({
     url: options.cloudUrl,
@@ -26,8 +28,8 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     cert: options.cert,
     key: options.key,
     receipts: options.receipts,
-    // More than the sink stores at once, so that it never waits for the network.
-    windowMessages: Math.max(100, options.concurrency * 4),
+    // More than the sink takes at once, so that it never waits for the network.
+    windowMessages: Math.max(100, sink.concurrency * 2),
   });
   faces.on('online', ({ url }) => log.change('broker', `listening to ${options.topic} at ${url}`));
   faces.on('forgotten', ({ url }) =>
@@ -39,6 +41,17 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
   );
   sink.on('rejected', ({ key, reason }) => log.warn(`not a picture, kept as ${key}: ${reason}`));
   sink.on('conflict', ({ key }) => log.warn(`other bytes under a known id, kept as ${key}`));
+  sink.on('gap', ({ gap }) =>
+    log.warn(`camera ${gap.camera} has left out ${formatNumbers(gap)} (${gap.reason}), and says so`),
+  );
+  sink.on('forgotten', ({ key }) => log.info(`came again after it was forgotten, not stored: ${key}`));
+  sink.on('uncompacted', ({ error }) =>
+    log.change(
+      'manifest',
+      `the manifest could not be gathered: ${error instanceof Error ? error.message : error}`,
+      'warn',
+    ),
+  );
   sink.on('retry', ({ error }) =>
     log.change('store', `the store fails, trying again: ${error.message}`, 'warn'),
   );
@@ -49,6 +62,12 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
   });
 
   await pipeline(faces, sink, { signal });
-  const { stored, duplicates, conflicts, rejected } = sink.stats;
-  log.info(`stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}`);
+  const { stored, duplicates, conflicts, rejected, gaps, forgotten } = sink.stats;
+  const more = `${gaps > 0 ? `, gap records ${gaps}` : ''}${forgotten > 0 ? `, forgotten ${forgotten}` : ''}`;
+  log.info(`stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}${more}`);
+}
+
+function formatNumbers({ numbers }: GapRecord): string {
+  const count = numbers.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  return count === 1 ? 'a picture' : `${count} pictures`;
 }

@@ -1,6 +1,7 @@
 import { addresses, command, setting, textFile, whole } from 'edge-relay-command-line';
+import { type StoreOptions, withStoreOptions } from './store-options';
 
-export interface CloudSinkOptions {
+export interface CloudSinkOptions extends StoreOptions {
   readonly cloudUrl: readonly string[];
   readonly topic: string;
   readonly clientId: string;
@@ -10,11 +11,8 @@ export interface CloudSinkOptions {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
-  readonly store: string;
-  readonly s3Endpoint?: string;
-  readonly s3Region?: string;
-  readonly s3PathStyle?: boolean;
   readonly concurrency: number;
+  readonly manifest: boolean;
   readonly receipts?: boolean;
 }
 
@@ -25,6 +23,12 @@ const EXAMPLES = `Examples:
     cloud-sink --store s3://my-bucket/faces --s3-endpoint https://s3.eu-de.cloud-object-storage.appdomain.cloud
   From a broker that wants a password:
     EDGE_RELAY_PASSWORD=... cloud-sink --cloud-url mqtts://cloud.example --username sink
+  What is there, what is missing, and how fast it came:
+    cloud-sink audit --store ./faces --verify
+  Delete all that a camera took before a day, for good:
+    cloud-sink forget --store ./faces --camera front-door --before 2026-01-01
+
+cloud-sink audit --help and cloud-sink forget --help tell more of these.
 
 A message is acknowledged to the broker only when its object is durable. What is no picture is stored
 under rejected/, with the reason. SIGTERM lets what is under way end; exit codes: 0 ended in order,
@@ -32,7 +36,7 @@ under rejected/, with the reason. SIGTERM lets what is under way end; exit codes
 
 /** Reads the command line and the environment; ends the process with code 2 where they are wrong. */
 export function parseOptions(argv: readonly string[]): CloudSinkOptions {
-  return command('cloud-sink', 'Stores the faces that arrive at the cloud broker.', EXAMPLES)
+  const program = command('cloud-sink', 'Stores the faces that arrive at the cloud broker.', EXAMPLES)
     .addOption(
       setting('--cloud-url <url>', 'the broker; several with commas, tried in order', {
         default: ['mqtt://localhost'],
@@ -55,14 +59,17 @@ export function parseOptions(argv: readonly string[]): CloudSinkOptions {
         parse: textFile,
       }),
     )
-    .addOption(setting('--key <file>', 'PEM file of the key of our certificate', { parse: textFile }))
-    .addOption(setting('--store <location>', 'a folder, or s3://bucket/prefix', { default: './faces' }))
-    .addOption(setting('--s3-endpoint <url>', 'address of the S3-compatible service; AWS without it'))
-    .addOption(setting('--s3-region <region>', 'region of the bucket'))
-    .addOption(setting('--s3-path-style', 'bucket in the path instead of the host name (MinIO, Ceph)'))
+    .addOption(setting('--key <file>', 'PEM file of the key of our certificate', { parse: textFile }));
+  return withStoreOptions(program)
     .addOption(setting('--concurrency <number>', 'objects stored at once', { default: 16, parse: whole(1) }))
     .addOption(
       setting('--receipts', 'tells edge-pipeline (with --receipts, too) of each face that is stored'),
+    )
+    .addOption(
+      setting(
+        '--no-manifest',
+        'keeps no account under manifest/; audit and forget have nothing to go by then',
+      ),
     )
     .parse(argv as string[], { from: 'user' })
     .opts<CloudSinkOptions>();
