@@ -37,6 +37,12 @@ export interface PictureAttributes {
   readonly clock: string;
   /** When the frame was read, RFC 3339 in UTC with milliseconds; latencies are measured from it. */
   readonly readat: string;
+  /** When the detector was done with the frame; in the same form, like those that follow. */
+  readonly detectedat?: string;
+  /** When a publisher with `stamp` was given the picture. */
+  readonly publishedat?: string;
+  /** When a bridge with `stamp` had it. */
+  readonly bridgedat?: string;
 }
 
 /** Attributes that are times. The first two are in every picture; the others are put on by who is asked to. */

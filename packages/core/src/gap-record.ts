@@ -4,8 +4,8 @@ import type { Message } from './message';
 export const GAP_EVENT_TYPE = 'dev.edge-relay.gap.v1';
 export const GAP_CONTENT_TYPE = 'application/vnd.edge-relay.gap+json';
 
-/** Why pictures were left out: no room, too old to be sent, or refused by the broker. */
-export type GapReason = 'full' | 'expired' | 'refused';
+/** Why pictures were left out: no room, too old to be sent, refused by the broker, or sent with QoS 0 while it was away. */
+export type GapReason = 'full' | 'expired' | 'refused' | 'offline';
 
 /** First and last of numbers that follow each other; the same where it is one. */
 export type NumberRange = readonly [first: number, last: number];
@@ -26,7 +26,7 @@ export interface GapRecord {
 const LONGEST_BYTES = 64 * 1024;
 const BEGINNING = `{"type":"${GAP_EVENT_TYPE}"`;
 const LONGEST_NAME = 512;
-const REASONS: readonly string[] = ['full', 'expired', 'refused'];
+const REASONS: readonly string[] = ['full', 'expired', 'refused', 'offline'];
 
 /** The payload of a gap record's message: JSON that begins with its type, by which it is known on MQTT 3.1.1. */
 export function encodeGap(gap: GapRecord): Buffer {

@@ -49,6 +49,8 @@ export {
 } from './sinks/audit';
 export type { CameraAudit, HopLatency } from './sinks/camera-account';
 export { FileStore } from './sinks/file-store';
+export { type ForgetOptions, type ForgetReport, forget } from './sinks/forget';
+export type { Selection } from './sinks/forget-selection';
 export {
   type CompactionOptions,
   type CompactionReport,

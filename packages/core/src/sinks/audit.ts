@@ -60,7 +60,7 @@ export interface AuditReport {
    * Not looked for with `camera`, `since` or `verify`.
    */
   readonly unlistedObjects?: Finding;
-  /** Whether no number, object or row is missing or damaged. */
+  /** Whether no number, object or row is missing or damaged; false also where there is no manifest at all. */
   readonly complete: boolean;
 }
 
@@ -120,7 +120,7 @@ class Audit {
       missingObjects: this.#missing.finding,
       damagedObjects: this.#damaged.finding,
       ...(isAll && { unlistedObjects: this.#unlisted.finding }),
-      complete: faults === 0 && cameras.every(({ missing }) => missing === 0),
+      complete: this.#rows > 0 && faults === 0 && cameras.every(({ missing }) => missing === 0),
     };
   }
 

@@ -32,9 +32,16 @@ export function partTime(key: string): number {
 }
 
 /** The folder of a camera's hour, by capture time, as objects have it. */
-export function hourFolder({ camera, captured }: Pick<ManifestRow, 'camera' | 'captured'>): string {
-  const day = captured.slice(0, 10);
-  return `${HOURS}${safePart(camera, LONGEST_CAMERA)}/dt=${day}/hour=${captured.slice(11, 13)}/`;
+export function hourFolder(row: Pick<ManifestRow, 'camera' | 'captured'>): string {
+  return hourFolders(row);
+}
+
+/** The folder that holds a camera's hours, those of a day, or one hour: by how much of the time is given. */
+export function hourFolders({ camera, captured = '' }: { camera: string; captured?: string }): string {
+  const all = `${HOURS}${safePart(camera, LONGEST_CAMERA)}/`;
+  if (captured === '') return all;
+  const day = `${all}dt=${captured.slice(0, 10)}/`;
+  return captured.length < 13 ? day : `${day}hour=${captured.slice(11, 13)}/`;
 }
 
 /** Named by what is in it: the same rows never make two files. */

@@ -1,5 +1,5 @@
 import { KeyTable } from './key-table';
-import { FORGOTTEN, HOURS, MANIFEST, PARTS } from './manifest-keys';
+import { FORGOTTEN, HOURS, hourFolders, MANIFEST, PARTS } from './manifest-keys';
 import { decodeRows, type ManifestRow } from './manifest-row';
 import type { Store } from './store';
 
@@ -22,12 +22,17 @@ const FOLDERS = [FORGOTTEN, HOURS, PARTS];
 /**
  * All files of a manifest, what is forgotten first. A row may come more than once, as messages do. Files that
  * are gathered into others meanwhile are found there.
+ * @param folders only what is below these
  */
-export async function* manifestPages(store: Store): AsyncGenerator<ManifestPage> {
+export async function* manifestPages(
+  store: Store,
+  folders: readonly string[] = [MANIFEST],
+): AsyncGenerator<ManifestPage> {
   const read = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {
     let hasVanished = false;
-    const keys = (await keysOf(store, MANIFEST)).filter((key) => !read.has(key));
+    const keys: string[] = [];
+    for (const folder of folders) keys.push(...(await keysOf(store, folder)).filter((key) => !read.has(key)));
     for await (const page of pagesOf(store, inOrder(keys))) {
       read.add(page.key);
       if (page.data === undefined) hasVanished = true;
@@ -37,11 +42,26 @@ export async function* manifestPages(store: Store): AsyncGenerator<ManifestPage>
   }
 }
 
-/** The rows of a manifest, each once, without those of what is forgotten. */
-export async function* readManifest(store: Store): AsyncGenerator<ManifestRow> {
+/** Where rows of a camera can be, of an hour of it, or of all of them. */
+export function foldersFor(row?: { readonly camera: string; readonly captured?: string }): string[] {
+  return row === undefined ? [MANIFEST] : [FORGOTTEN, hourFolders(row), PARTS];
+}
+
+/**
+ * The rows of a manifest, each once, without those of what is forgotten, in no promised order.
+ * @param camera only those of this one, which needs no reading of the others
+ */
+export async function* readManifest(
+  store: Store,
+  { camera }: { readonly camera?: string } = {},
+): AsyncGenerator<ManifestRow> {
   const known = new KeyTable();
-  for await (const { rows } of manifestPages(store)) {
-    for (const row of rows) if (known.add(row.key) && row.outcome !== 'forgotten') yield row;
+  const folders = foldersFor(camera === undefined ? undefined : { camera });
+  for await (const { rows } of manifestPages(store, folders)) {
+    for (const row of rows) {
+      if (camera !== undefined && row.camera !== camera) continue;
+      if (known.add(row.key) && row.outcome !== 'forgotten') yield row;
+    }
   }
 }
 

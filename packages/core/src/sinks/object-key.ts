@@ -36,6 +36,19 @@ export function conflictKey(key: string, sha256: string): string {
   return `${CONFLICTS}/${key.slice(0, dot)}-${sha256.slice(0, 12)}${key.slice(dot)}`;
 }
 
+/** The note of ours beside what was rejected. */
+export function noteKey(key: string): string {
+  return withExtension(key, 'json');
+}
+
+/** What a sink said of the message whose object this is. */
+export function outcomeOf(key: string): 'stored' | 'conflict' | 'rejected' | 'gap' {
+  const folder = key.slice(0, key.indexOf('/'));
+  if (folder === CONFLICTS) return 'conflict';
+  if (folder === REJECTED) return 'rejected';
+  return folder === GAPS ? 'gap' : 'stored';
+}
+
 /** Whether an object is no message's, but a note of ours beside one. */
 export function isOwnNote(key: string): boolean {
   return key.startsWith(`${REJECTED}/`) && key.endsWith('.json');

@@ -22,6 +22,9 @@ const ATTRIBUTES: Readonly<Record<keyof PictureAttributes, true>> = {
   score: true,
   clock: true,
   readat: true,
+  detectedat: true,
+  publishedat: true,
+  bridgedat: true,
 };
 
 /**

@@ -11,7 +11,7 @@ import { type ManifestOptions, manifestSettings } from './manifest-options';
 import { type ManifestRow, rowOf } from './manifest-row';
 import { ManifestUpkeep } from './manifest-upkeep';
 import { ManifestWriter } from './manifest-writer';
-import { conflictKey, gapKey, objectKey, rejectedKey, withExtension } from './object-key';
+import { conflictKey, gapKey, noteKey, objectKey, rejectedKey } from './object-key';
 import { objectMetadata } from './object-metadata';
 import { arrivalOf, type Provenance } from './provenance';
 import { pause, type RetryOptions, retryDelayMs, retryOptions } from './retry';
@@ -245,7 +245,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
       contentType: message.contentType,
       bytes: message.payload.byteLength,
     };
-    await this.#put(withExtension(key, 'json'), Buffer.from(`${JSON.stringify(note, undefined, 2)}\n`), {
+    await this.#put(noteKey(key), Buffer.from(`${JSON.stringify(note, undefined, 2)}\n`), {
       contentType: 'application/json',
       signal,
     });

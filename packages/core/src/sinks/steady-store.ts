@@ -53,6 +53,27 @@ export class SteadyStore implements Store {
     return this.#steadily(() => this.#store.delete(key));
   }
 
+  /** As `delete()`, but of every version; resolves with how many there were, as far as the store says. */
+  erase(key: string): Promise<number> {
+    return this.#steadily(async () => {
+      if (this.#store.erase) return this.#store.erase(key);
+      const isThere = (await this.#store.get(key)) !== undefined;
+      await this.#store.delete(key);
+      return isThere ? 1 : 0;
+    });
+  }
+
+  async eraseEarlier(prefix: string): Promise<number> {
+    return this.#steadily(async () => (await this.#store.eraseEarlier?.(prefix)) ?? 0);
+  }
+
+  versions(key: string): Promise<number> {
+    return this.#steadily(async () => {
+      if (this.#store.versions) return this.#store.versions(key);
+      return (await this.#store.get(key)) === undefined ? 0 : 1;
+    });
+  }
+
   async close(): Promise<void> {}
 
   async #steadily<T>(work: () => Promise<T>): Promise<T> {

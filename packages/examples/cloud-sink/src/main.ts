@@ -2,11 +2,13 @@ import { type GapRecord, pipeline, Sink, Subscriber } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
 import { type CloudSinkOptions, parseOptions } from './options';
 import { runAudit } from './run-audit';
+import { runForget } from './run-forget';
 import { s3OptionsOf } from './store-options';
 
 const [first = '', ...rest] = process.argv.slice(2);
 const commands: Readonly<Record<string, (argv: readonly string[], app: App) => Promise<void>>> = {
   audit: runAudit,
+  forget: runForget,
 };
 const named = Object.hasOwn(commands, first) ? commands[first] : undefined;
 await runApp('cloud-sink', (app) => named?.(rest, app) ?? run(parseOptions(process.argv.slice(2)), app));
