@@ -33,6 +33,14 @@ export interface PictureAttributes {
   /** `1920x1080`, the full frame in pixels. */
   readonly framesize: string;
   readonly score: string;
+  /** How good a picture it is, from 0 to 1. */
+  readonly quality: string;
+  /** What `quality` is made of, each from 0 to 1: `size=0.52,sharpness=0.71,…`. */
+  readonly measures: string;
+  /** The policy that chose it: `all`, `first`, `best`, `best-every` or `top-k`. */
+  readonly policy: string;
+  /** Why it was sent when it was: `seen`, `begun`, `left`, `latest`, `period` or `end`. */
+  readonly reason: string;
   /** Where `time` comes from: `device`, `file`, `stream` or `arrival`. */
   readonly clock: string;
   /** When the frame was read, RFC 3339 in UTC with milliseconds; latencies are measured from it. */

@@ -18,5 +18,7 @@ export interface Frame {
   readonly clock: FrameClock;
   /** When we read it, in milliseconds since 1970 (UTC). Latencies are measured from here. */
   readonly readAt: number;
+  /** A picture of its own and not one of a sequence: nobody in it was seen before. @default false */
+  readonly still?: boolean;
   readonly image: Image;
 }

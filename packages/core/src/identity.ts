@@ -17,12 +17,24 @@ export interface PictureIdParts {
   readonly detector: string;
   /** Which of the frame's finds, from 0. */
   readonly face: number;
+  /** The number of its track, where it has one. */
+  readonly track?: number | undefined;
 }
 
-/** `{camera}-{captured}-{boot}-{sequence}-{detector}-{face}`, the id of a picture from capture to object. */
-export function pictureId({ camera, capturedAt, boot, sequence, detector, face }: PictureIdParts): string {
+/**
+ * `{camera}-{captured}-{boot}-{sequence}-{detector}-{face}-track{track}`, the id of a picture from capture to
+ * object. The track's own id is made of the same parts; see `trackId()`.
+ */
+export function pictureId(parts: PictureIdParts): string {
+  const { camera, capturedAt, boot, sequence, detector, face, track } = parts;
   const captured = new Date(capturedAt).toISOString().replaceAll(/[-:]/g, '');
-  return `${camera}-${captured}-${boot}-${sequence}-${detector}-${face}`;
+  const id = `${camera}-${captured}-${boot}-${sequence}-${detector}-${face}`;
+  return track === undefined ? id : `${id}-track${track}`;
+}
+
+/** `{camera}-{boot}-{detector}-track{track}`, the id of a visit: no restart and no other detector gives it again. */
+export function trackId(camera: string, detector: string, track: number): string {
+  return `${camera}-${bootId()}-${detector}-track${track}`;
 }
 
 /** The id of a message that brings none: 32 hexadecimal digits of the SHA-256 of topic and payload. */

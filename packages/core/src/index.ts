@@ -18,11 +18,13 @@ export {
 } from './gap-record';
 export { bootId, pictureId } from './identity';
 export type { EncodedImage, Image, PixelFormat, RawImage } from './image';
+export type { Look, SeenFace } from './look';
 export { merge } from './merge';
 export type { Delivery, Message, Properties } from './message';
 export { Bridge, type BridgeEvents, type BridgeOptions, type BridgeSide } from './mqtt/bridge';
 export type { BridgeRoute } from './mqtt/bridge-routes';
 export type { BrokerOptions } from './mqtt/broker-options';
+export { GapReporter, type GapSource } from './mqtt/gap-reporter';
 export { Publisher } from './mqtt/publisher';
 export type {
   OutgoingMessage,
@@ -33,13 +35,18 @@ export type {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export type { BudgetOptions } from './selection/budget';
 export {
   FaceSelector,
   type FaceSelectorEvents,
-  type FaceSelectorOptions,
   type FaceSelectorStats,
+  type VisitEvent,
 } from './selection/face-selector';
 export type { PictureFormat } from './selection/picture-encoder';
+export type { FaceSelectorOptions, SelectionPolicy } from './selection/selector-options';
+export type { Track } from './selection/track';
+export { type Sight, Tracker, type TrackerOptions, type Tracking, type TrackName } from './selection/tracker';
+export type { SelectionReason } from './selection/visit';
 export {
   type AuditOptions,
   type AuditProgress,

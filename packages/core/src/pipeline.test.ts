@@ -312,6 +312,84 @@ test('drains: what the stages held back comes out when the source ends, stage by
   expect(calls).toEqual(['item', 'end a', 'last of a', 'end b', 'last of b', 'end']);
 });
 
+test.each([1, 3])(
+  'asks a stage that works on %i at once for what it holds while nothing comes',
+  async (concurrency) => {
+    const { items, write } = collector<string>();
+    let held: number[] = [];
+    let calls = 0;
+    const stage: Transform<number, string> = {
+      concurrency,
+      idleMs: 5,
+      transform: (number) => {
+        held.push(number);
+        return [];
+      },
+      idle: () => {
+        calls += 1;
+        const given = held;
+        held = [];
+        return given.length > 0 ? [`idle ${given}`] : [];
+      },
+      end: () => [`end ${held}`],
+    };
+    const source = async function* () {
+      yield* [1, 2];
+      await vi.waitFor(() => expect(items.join(' ').match(/\d/g)).toEqual(['1', '2']));
+      await vi.waitFor(() => expect(calls).toBeGreaterThan(2));
+      yield 3;
+    };
+    await pipeline(source(), stage, { write });
+    // Whenever it was asked, what it held came out once and in order.
+    expect(items.join(' ').match(/\d/g)).toEqual(['1', '2', '3']);
+    expect(items[0]).toMatch(/^idle/);
+    expect(items.at(-1)).toMatch(/^end/);
+  },
+);
+
+test('does not ask a stage while it works, and acknowledges what was held when it has come out', async () => {
+  const { source, acknowledged } = parcels(2);
+  let working = 0;
+  const release: (() => void)[] = [];
+  const stage: Transform<Parcel, string> = {
+    idleMs: 1,
+    transform: async (_, { hold }) => {
+      working += 1;
+      release.push(hold());
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      working -= 1;
+      return [];
+    },
+    idle: () => {
+      expect(working).toBe(0);
+      return release.length > 0 ? [combine('held', release.splice(0))] : [];
+    },
+  };
+  const both = async function* () {
+    yield* source;
+    await vi.waitFor(() => expect(acknowledged).toEqual([1, 2]));
+  };
+  const { items, write } = collector<string>();
+  await pipeline(both(), stage, { write });
+  expect(items.every((item) => item === 'held')).toBe(true);
+});
+
+test('names the stage whose idle() fails', async () => {
+  const stage: Transform<number, number> = {
+    name: 'sleeper',
+    idleMs: 1,
+    transform: (number) => [number],
+    idle: () => {
+      throw new Error('bad dream');
+    },
+  };
+  await expect(pipeline(idleAfter(1), stage, writer)).rejects.toMatchObject({
+    code: 'STAGE_FAILED',
+    stage: 'sleeper',
+    message: expect.stringContaining('bad dream'),
+  });
+});
+
 test('waits for the writes in flight before it ends the writer', async () => {
   const { enter, release } = gated<number>(2);
   const ended = vi.fn();

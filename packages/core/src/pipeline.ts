@@ -188,18 +188,23 @@ class Run {
   ): Promise<void> {
     const slots = new Slots(stage.concurrency ?? 1);
     let turn: Promise<unknown> = Promise.resolve();
-    for await (const entry of from) {
+    const emitIdle = async () => {
+      await slots.allFree();
+      await this.#emitIdle(stage, to);
+    };
+    for (let entry = await next(from, stage, emitIdle); entry; entry = await next(from, stage, emitIdle)) {
+      const { item, ticket } = entry;
       await slots.take();
       const outputs = this.#call(stage, () =>
-        collect(stage.transform(entry.item, new Context(this.#controller.signal, entry.ticket))),
+        collect(stage.transform(item, new Context(this.#controller.signal, ticket))),
       );
       outputs.catch((error) => this.#stop(error));
       // In order, an entry's outputs leave after those of the entry before it.
       const before = stage.ordered === false ? undefined : turn;
       turn = this.#guard(async () => {
         await before;
-        await this.#blame(stage, emit(await outputs, entry.ticket, to));
-        entry.ticket.release();
+        await this.#blame(stage, emit(await outputs, ticket, to));
+        ticket.release();
         slots.give();
       });
     }
@@ -213,7 +218,9 @@ class Run {
     to: Channel<Entry>,
   ): Promise<void> {
     const { signal } = this.#controller;
-    for (let entry = await first(from); entry; entry = from.poll() ?? (await first(from))) {
+    const emitIdle = () => this.#emitIdle(stage, to);
+    const following = async () => from.poll() ?? (await next(from, stage, emitIdle));
+    for (let entry = await following(); entry; entry = from.poll() ?? (await following())) {
       try {
         const outputs = stage.transform(entry.item, new Context(signal, entry.ticket));
         await emit(isIterable(outputs) ? outputs : await outputs, entry.ticket, to);
@@ -223,6 +230,11 @@ class Run {
       }
       entry.ticket.release();
     }
+  }
+
+  async #emitIdle(stage: Transform<unknown, unknown>, to: Channel<Entry>): Promise<void> {
+    const outputs = await this.#call(stage, () => stage.idle!());
+    await this.#blame(stage, emit(outputs, new Ticket(), to));
   }
 
   async #write(stage: Writer<unknown>, from: Channel<Entry>): Promise<void> {
@@ -353,6 +365,31 @@ class Slots {
   async allFree(): Promise<void> {
     while (this.#free < this.count) await new Promise<void>((resolve) => (this.#waiting = resolve));
   }
+}
+
+const DEFAULT_IDLE_MS = 1_000;
+
+/** The next entry, or undefined at the end; while none comes, a stage that wants to hears of it. */
+async function next(
+  from: Channel<Entry>,
+  { idle, idleMs = DEFAULT_IDLE_MS }: Transform<unknown, unknown>,
+  emitIdle: () => Promise<void>,
+): Promise<Entry | undefined> {
+  if (!idle) return first(from);
+  let isHere = false;
+  const entry = first(from).finally(() => {
+    isHere = true;
+  });
+  while (!isHere) {
+    let timer: NodeJS.Timeout | undefined;
+    const pause = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, idleMs);
+    });
+    await Promise.race([entry, pause]);
+    clearTimeout(timer);
+    if (!isHere) await emitIdle();
+  }
+  return entry;
 }
 
 /** The next entry, or undefined at the end. */

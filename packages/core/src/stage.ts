@@ -26,6 +26,13 @@ export interface Transform<Input, Output> {
   /** Prepares the stage (starts workers, loads files), so that what is wrong shows before the first item. */
   open?(): Promise<void>;
   transform(item: Input, context: StageContext): Outputs<Output>;
+  /**
+   * No item has come for `idleMs`: what has been held back for long enough comes out. Called again after as
+   * long, until an item comes; never while one is being worked on.
+   */
+  idle?(): Outputs<Output>;
+  /** Milliseconds. @default 1000 */
+  readonly idleMs?: number;
   /** The input has ended: what is still held back comes out now. */
   end?(): Outputs<Output>;
 }

@@ -85,7 +85,8 @@ export class FaceDetector
   }
 
   async transform(frame: Frame): Promise<Detection[]> {
-    return [{ frame, faces: await this.detect(frame), detector: this.#settings.name }];
+    const faces = await this.detect(frame);
+    return [{ frame, faces, detector: this.#settings.name, detectedAt: Date.now() }];
   }
 
   /** Finishes what is in flight and ends the threads. */

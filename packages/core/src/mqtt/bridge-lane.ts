@@ -5,6 +5,7 @@ import { pipeline } from '../pipeline';
 import type { Spool } from '../spool/spool';
 import type { StageContext, Transform, Writer } from '../stage';
 import type { LaneRoute } from './bridge-routes';
+import { GapReporter } from './gap-reporter';
 import { Publisher } from './publisher';
 import type { OutgoingMessage, PublisherEvents, PublisherOptions } from './publisher-options';
 import { Subscriber, type SubscriberEvents, type SubscriberOptions } from './subscriber';
@@ -50,6 +51,7 @@ export class BridgeLane {
   readonly #name: string;
   readonly #subscriber: Subscriber;
   readonly #publisher: Publisher;
+  readonly #gaps: GapReporter;
   readonly #spool: Spool;
   readonly #topics: TopicMap<LaneRoute>;
   readonly #dropsHeld: boolean;
@@ -81,6 +83,7 @@ export class BridgeLane {
       retainAsPublished: true,
     });
     this.#publisher = new Publisher({ ...to, name: `${name} (to)`, closeTimeoutMs: CLOSE_TIMEOUT_MS, spool });
+    this.#gaps = new GapReporter(this.#publisher);
     this.#subscriber.on('online', (news) => this.#online('from', news));
     this.#subscriber.on('offline', (news) => user.offline('from', news));
     this.#subscriber.on('forgotten', (news) => user.forgotten(news));
@@ -126,6 +129,7 @@ export class BridgeLane {
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#subscriber.close();
+    await this.#gaps.close();
     await this.#publisher.close();
     // The caller of run() hears of a failure; closing goes on all the same.
     await this.#running?.catch(() => {});

@@ -9,7 +9,8 @@ import { bootId } from '../identity';
 import type { Image } from '../image';
 import type { Message } from '../message';
 import { pipeline } from '../pipeline';
-import { FaceSelector, type FaceSelectorOptions } from './face-selector';
+import { FaceSelector } from './face-selector';
+import type { FaceSelectorOptions } from './selector-options';
 
 const capturedAt = Date.UTC(2024, 1, 29, 23, 59, 58, 7);
 const rgb = await decode(await readFile(photos.three), { stage: 'test', name: 'three' });
@@ -22,17 +23,17 @@ function detectionOf(faces: readonly Face[], camera = 'test', sequence = 7, imag
 }
 
 async function messageOf(options: FaceSelectorOptions, detection: Detection): Promise<Message> {
-  const [message] = await new FaceSelector(options).transform(detection);
+  const [message] = await new FaceSelector({ policy: 'all', ...options }).transform(detection);
   return message!;
 }
 
 describe('FaceSelector', () => {
   it('makes a PNG message of each face, which says all that is known of it and names no topic', async () => {
-    const messages = await new FaceSelector().transform(
+    const messages = await new FaceSelector({ policy: 'all' }).transform(
       detectionOf([left, { ...right, track: 'visit-3' }], 'door'),
     );
     expect(messages).toHaveLength(2);
-    const id = `door-20240229T235958.007Z-${bootId()}-7-alt2-0`;
+    const id = `door-20240229T235958.007Z-${bootId()}-7-alt2-0-track0`;
     const { payload, ...rest } = messages[0]!;
     expect(sniff(payload)).toBe('png');
     expect(rest).toEqual({
@@ -44,6 +45,7 @@ describe('FaceSelector', () => {
         source: '/door',
         type: 'dev.edge-relay.face.v1',
         time: '2024-02-29T23:59:58.007Z',
+        subject: `door-${bootId()}-alt2-track0`,
         camera: 'door',
         boot: bootId(),
         sequence: '7',
@@ -52,12 +54,18 @@ describe('FaceSelector', () => {
         box: '41,79,107,107',
         framesize: '600x346',
         score: '56.641',
+        quality: expect.stringMatching(/^0\.\d{1,3}$/),
+        measures: expect.stringMatching(
+          /^size=0\.69,edge=1,score=0\.5,steadiness=1,sharpness=0\.\d+,exposure=0\.\d+$/,
+        ),
+        policy: 'all',
+        reason: 'seen',
         clock: 'file',
         readat: '2024-02-29T23:59:59.507Z',
       },
     });
     expect(messages[1]).toMatchObject({
-      id: id.replace(/0$/, '1'),
+      id: id.replace('0-track0', '1-track1'),
       properties: { subject: 'visit-3', number: '1', score: '57.2' },
     });
   });
@@ -133,7 +141,7 @@ describe('FaceSelector', () => {
     const numbers: Record<string, number[]> = { a: [], b: [] };
     const events: string[] = [];
     for (const half of [detections.slice(0, 6), detections.slice(6)]) {
-      const selector = new FaceSelector({ format: 'webp' });
+      const selector = new FaceSelector({ policy: 'all', format: 'webp' });
       selector.on('select', ({ id }) => events.push(id));
       await pipeline(
         (async function* () {
@@ -150,11 +158,11 @@ describe('FaceSelector', () => {
   });
 
   it('counts frames, faces and bytes', async () => {
-    const selector = new FaceSelector();
+    const selector = new FaceSelector({ policy: 'all' });
     const messages = await selector.transform(detectionOf([left, right]));
     expect(await selector.transform(detectionOf([]))).toEqual([]);
     const bytes = messages[0]!.payload.length + messages[1]!.payload.length;
-    expect(selector.stats).toEqual({ frames: 2, faces: 2, selected: 2, bytes });
+    expect(selector.stats).toMatchObject({ frames: 2, faces: 2, selected: 2, bytes });
     await selector.close();
     await selector.close();
   });
@@ -166,7 +174,9 @@ describe('FaceSelector', () => {
       width: 600,
       height: 346,
     };
-    await expect(new FaceSelector().transform(detectionOf([left], 'gate', 9, image))).rejects.toMatchObject({
+    await expect(
+      new FaceSelector({ policy: 'all' }).transform(detectionOf([left], 'gate', 9, image)),
+    ).rejects.toMatchObject({
       code: 'PICTURE_DAMAGED',
       stage: 'selector',
       message: expect.stringContaining('Frame 9 of camera gate'),
@@ -174,7 +184,15 @@ describe('FaceSelector', () => {
   });
 
   it.each([
-    ['policy', { policy: 'best' as 'all' }, 'all'],
+    ['policy', { policy: 'some' as 'all' }, 'all, first, best'],
+    ['latestSeconds', { policy: 'first', latestSeconds: 3 }, 'is for policy best and top-k'],
+    ['latestSeconds', { latestSeconds: 0 }, 'above 0'],
+    ['everySeconds', { everySeconds: 3 }, 'is for policy best-every'],
+    ['count', { policy: 'top-k', count: 0 }, '1 to 20'],
+    ['minimumQuality', { minimumQuality: 2 }, '0 to 1'],
+    ['gapSeconds', { gapSeconds: -1 }, 'above 0'],
+    ['budget.picturesPerMinute', { budget: { picturesPerMinute: 0 } }, 'above 0'],
+    ['budget.bytesPerMinute', { budget: { bytesPerMinute: Number.NaN } }, 'above 0'],
     ['margin', { margin: -0.1 }, 'fraction'],
     ['format', { format: 'gif' as 'png' }, 'png, jpeg, webp'],
     ['quality', { format: 'jpeg', quality: 101 }, '1 to 100'],

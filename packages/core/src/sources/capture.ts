@@ -10,6 +10,8 @@ export interface CapturedFrame {
   readonly clock: FrameClock;
   /** When it was read, in milliseconds since 1970 (UTC). */
   readonly readAt: number;
+  /** A picture of its own and not one of a sequence. @default false */
+  readonly still?: boolean;
 }
 
 /** What a capture can say of itself before the first frame. */

@@ -97,7 +97,13 @@ export class ImageCapture implements Capture {
     const { framesPerSecond } = this.#options;
     const positionMs = framesPerSecond ? (position * 1000) / framesPerSecond : 0;
     const fallback = startTime === undefined ? modifiedAt : startTime + positionMs;
-    return { image, takenAt: (exif && (await exifTime(exif))) ?? fallback, clock: 'file', readAt } as const;
+    return {
+      image,
+      takenAt: (exif && (await exifTime(exif))) ?? fallback,
+      clock: 'file',
+      readAt,
+      still: true,
+    } as const;
   }
 
   async #load(path: string) {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FaceDetector, FaceSelector, FrameSource, Publisher, pipeline } from 'edge-relay';
+import { FaceDetector, FaceSelector, FrameSource, GapReporter, Publisher, pipeline } from 'edge-relay';
 import { type App, bar, Progress } from 'edge-relay-command-line';
 import { isolation } from './bridge';
 import type { EdgePipelineOptions } from './options';
@@ -42,7 +42,9 @@ export async function detect(
     key: options.edgeKey,
     spool: options.spool && join(options.spool, 'detect'),
     receipts: options.receipts,
+    stamp: 'publishedat',
   });
+  await using _gaps = new GapReporter(publisher);
   camera.on('open', ({ width, height }) => log.info(`${camera.camera}: ${width} x ${height} pixels`));
   camera.on('damaged', ({ error }) => log.warn(error.message));
   let flowing = '';

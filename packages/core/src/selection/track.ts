@@ -1,0 +1,151 @@
+import type { Box, Face } from '../face';
+
+/** How fast the place follows what the detector says, whose boxes tremble by some percent of their width. */
+const PLACE_SECONDS = 0.04;
+const SIZE_SECONDS = 0.2;
+const VELOCITY_SECONDS = 0.3;
+/** How long somebody unseen is believed to go on as before. */
+const COAST_SECONDS = 1;
+/** How far off a face may be, in widths, however little time has passed: the trembling of two boxes. */
+const REACH = 0.6;
+/** How much faster somebody may be than we know, in widths a second: new, and known for long. */
+const UNKNOWN_SPEED = 4;
+const KNOWN_SPEED = 1.2;
+const LONGEST_REACH = 2.2;
+/** What is no person yet reaches less far, or single mistakes of the detector would make one. */
+const SHORTEST_REACH = 1;
+/** How much nearer a flicker has to be than a person to get the face, in widths. */
+const DOUBT = 0.3;
+
+/** What it takes to count as a person. */
+export interface Confirmation {
+  readonly looks: number;
+  readonly share: number;
+  readonly milliseconds: number;
+}
+
+/** One person's way through the picture, from one look to the next. Times are milliseconds, of capture. */
+export class Track {
+  /** `{camera}-{boot}-{detector}-{number}`, or what the faces brought with them. */
+  readonly id: string;
+  /** Counts the visits by camera and detector, from 0. */
+  readonly number: number;
+  readonly startedAt: number;
+  /** Where the detector saw it last, in pixels of the full frame. */
+  box: Box;
+  seenAt: number;
+  /** Looks in which it was found. */
+  hits = 1;
+  isConfirmed = false;
+  /** The latest looks, for confirmation. */
+  readonly #looks: { readonly at: number; readonly isHit: boolean }[] = [];
+  #x: number;
+  #y: number;
+  #size: number;
+  /** Pixels a second. */
+  #velocityX = 0;
+  #velocityY = 0;
+
+  constructor(id: string, number: number, { box }: Face, at: number) {
+    this.id = id;
+    this.number = number;
+    this.box = box;
+    this.startedAt = at;
+    this.seenAt = at;
+    this.#looks.push({ at, isHit: true });
+    [this.#x, this.#y] = centreOf(box);
+    this.#size = sizeOf(box);
+  }
+
+  /** Widths of the face that it moves in a second. */
+  get speed(): number {
+    return Math.hypot(this.#velocityX, this.#velocityY) / this.#size;
+  }
+
+  /** Where its centre is now, if it goes on as before. */
+  predict(at: number): { x: number; y: number } {
+    const gap = (at - this.seenAt) / 1000;
+    const coasted = COAST_SECONDS * (1 - Math.exp(-gap / COAST_SECONDS));
+    return { x: this.#x + this.#velocityX * coasted, y: this.#y + this.#velocityY * coasted };
+  }
+
+  /**
+   * How far the face is from where this one is expected, in widths (a size that differs counts as way);
+   * undefined where it is too far to be the same.
+   */
+  distance({ box }: Face, at: number): number | undefined {
+    const gap = (at - this.seenAt) / 1000;
+    const { x, y } = this.predict(at);
+    const [faceX, faceY] = centreOf(box);
+    const size = (this.#size + sizeOf(box)) / 2;
+    const growth = Math.abs(Math.log(sizeOf(box) / this.#size));
+    const distance = Math.hypot(faceX - x, faceY - y) / size + growth;
+    const unknown = Math.max(KNOWN_SPEED, UNKNOWN_SPEED / this.hits);
+    const longest = this.isConfirmed ? LONGEST_REACH : SHORTEST_REACH;
+    if (distance > Math.min(longest, REACH + unknown * gap)) return undefined;
+    // Of two that are as near, rather a person seen just now than a flicker.
+    return distance + DOUBT * (this.isConfirmed ? Math.min(1, gap) : 1);
+  }
+
+  /** It was found here. */
+  hit({ box }: Face, at: number): void {
+    const gap = (at - this.seenAt) / 1000;
+    const { x, y } = this.predict(at);
+    const [faceX, faceY] = centreOf(box);
+    if (gap > 0) {
+      const follow = shareOf(gap, VELOCITY_SECONDS) / gap;
+      this.#velocityX += (faceX - x) * follow;
+      this.#velocityY += (faceY - y) * follow;
+    }
+    const place = shareOf(gap, PLACE_SECONDS);
+    this.#x = x + (faceX - x) * place;
+    this.#y = y + (faceY - y) * place;
+    this.#size += (sizeOf(box) - this.#size) * shareOf(gap, SIZE_SECONDS);
+    this.box = box;
+    this.seenAt = at;
+    this.hits += 1;
+    if (!this.isConfirmed) this.#looks.push({ at, isHit: true });
+  }
+
+  /** Nothing moved, so it is still where it was. */
+  stay(at: number): void {
+    this.seenAt = at;
+    this.#velocityX = 0;
+    this.#velocityY = 0;
+  }
+
+  /** The detector looked and did not find it. */
+  miss(at: number): void {
+    if (!this.isConfirmed) this.#looks.push({ at, isHit: false });
+  }
+
+  /** Whether it was found in a share of the latest looks, of which there were so many over so long, in milliseconds. */
+  wasFound({ looks: needed, share, milliseconds }: Confirmation): boolean {
+    const looks = this.#looks;
+    const latest = looks.at(-1)!.at;
+    const isLong = (from: number) =>
+      looks.length - from >= needed && latest - looks[from]!.at >= milliseconds;
+    while (looks.length > 1 && isLong(1)) looks.shift();
+    const hits = looks.filter(({ isHit }) => isHit).length;
+    return isLong(0) && hits >= Math.max(needed, share * looks.length);
+  }
+
+  /** Confirmed, its looks are not remembered. */
+  confirm(): void {
+    this.isConfirmed = true;
+    this.#looks.length = 0;
+  }
+}
+
+/** How much of the way to a new value is gone after a time, where one constant says how fast. */
+function shareOf(gap: number, constant: number): number {
+  return 1 - Math.exp(-gap / constant);
+}
+
+function centreOf({ x, y, width, height }: Box): [x: number, y: number] {
+  return [x + width / 2, y + height / 2];
+}
+
+function sizeOf({ width, height }: Box): number {
+  return Math.sqrt(width * height);
+}
