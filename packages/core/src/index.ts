@@ -64,7 +64,7 @@ export {
   compactManifest,
 } from './sinks/manifest-compaction';
 export type { ManifestOptions } from './sinks/manifest-options';
-export { readManifest } from './sinks/manifest-reader';
+export { type ManifestDay, manifestDays, readManifest } from './sinks/manifest-reader';
 export type { ManifestRow, ManifestTimes } from './sinks/manifest-row';
 export { MemoryStore } from './sinks/memory-store';
 export type { RetryOptions } from './sinks/retry';

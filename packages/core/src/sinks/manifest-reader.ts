@@ -42,6 +42,36 @@ export async function* manifestPages(
   }
 }
 
+/** A day of which a manifest has rows of a camera. */
+export interface ManifestDay {
+  readonly camera: string;
+  /** `2026-01-31`, in UTC. */
+  readonly day: string;
+}
+
+/** The days of each camera, the last first; reads what is not gathered yet, and of all else only the names. */
+export async function manifestDays(store: Store): Promise<ManifestDay[]> {
+  const days = new Map<string, ManifestDay>();
+  const add = (camera: string, day: string) => days.set(JSON.stringify([camera, day]), { camera, day });
+  for (const key of await keysOf(store, HOURS)) {
+    const [, camera, day] = /^([^/]+)\/dt=(\d{4}-\d\d-\d\d)\//.exec(key.slice(HOURS.length)) ?? [];
+    if (camera !== undefined && day !== undefined) add(nameOf(camera), day);
+  }
+  for await (const { rows } of manifestPages(store, [PARTS])) {
+    for (const { camera, captured } of rows) add(camera, captured.slice(0, 10));
+  }
+  return [...days.values()].sort((one, other) => (one.day === other.day ? 0 : one.day < other.day ? 1 : -1));
+}
+
+/** The camera whose folder is called so; a name that was too long for a folder stays cut off. */
+function nameOf(folder: string): string {
+  try {
+    return decodeURIComponent(folder);
+  } catch {
+    return folder;
+  }
+}
+
 /** Where rows of a camera can be, of an hour of it, or of all of them. */
 export function foldersFor(row?: { readonly camera: string; readonly captured?: string }): string[] {
   return row === undefined ? [MANIFEST] : [FORGOTTEN, hourFolders(row), PARTS];
@@ -49,17 +79,19 @@ export function foldersFor(row?: { readonly camera: string; readonly captured?: 
 
 /**
  * The rows of a manifest, each once, without those of what is forgotten, in no promised order.
- * @param camera only those of this one, which needs no reading of the others
+ * Only those of this camera, and of this day of it (`2026-01-31`), where they are given, and of this day of it: that needs no reading of the others.
  */
 export async function* readManifest(
   store: Store,
-  { camera }: { readonly camera?: string } = {},
+  { camera, day }: Partial<ManifestDay> = {},
 ): AsyncGenerator<ManifestRow> {
   const known = new KeyTable();
-  const folders = foldersFor(camera === undefined ? undefined : { camera });
+  const place = camera === undefined ? undefined : { camera, ...(day !== undefined && { captured: day }) };
+  const folders = foldersFor(place);
   for await (const { rows } of manifestPages(store, folders)) {
     for (const row of rows) {
       if (camera !== undefined && row.camera !== camera) continue;
+      if (day !== undefined && !row.captured.startsWith(day)) continue;
       if (known.add(row.key) && row.outcome !== 'forgotten') yield row;
     }
   }

@@ -1,6 +1,7 @@
 import type { RelayError } from '../errors';
 import type { GapRecord } from '../gap-record';
 import type { CompactionReport } from './manifest-compaction';
+import type { ManifestRow } from './manifest-row';
 
 /**
  * What became of a message. `duplicate`: the same bytes were there already, if only from an attempt of our
@@ -23,6 +24,8 @@ export interface StoredEvent {
   /** When the frame was read, where the message says it. */
   readonly readAt?: number;
   readonly storedAt: number;
+  /** What the manifest says of it, where the sink writes one. */
+  readonly row?: ManifestRow;
 }
 
 export interface SinkEvents {

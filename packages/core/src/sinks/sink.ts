@@ -218,7 +218,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
         this.#stats.stored += 1;
         const bytes = message.payload.byteLength;
         const times = { capturedAt, ...(readAt !== undefined && { readAt }), storedAt };
-        this.emit('stored', { id, key, bytes, ...times });
+        this.emit('stored', { id, key, bytes, ...times, ...row });
       }
     };
     const isApart = key !== existingKey;

@@ -1,5 +1,6 @@
 import { type GapRecord, pipeline, Sink, Subscriber } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
+import { Gallery } from './gallery/server';
 import { type CloudSinkOptions, parseOptions } from './options';
 import { runAudit } from './run-audit';
 import { runForget } from './run-forget';
@@ -63,10 +64,21 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     await sink.close();
   });
 
+  await using gallery = options.gallery === undefined ? undefined : galleryOf(sink, options);
+  if (gallery) log.info(`gallery at ${await gallery.open()}`);
   await pipeline(faces, sink, { signal });
   const { stored, duplicates, conflicts, rejected, gaps, forgotten } = sink.stats;
   const more = `${gaps > 0 ? `, gap records ${gaps}` : ''}${forgotten > 0 ? `, forgotten ${forgotten}` : ''}`;
   log.info(`stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}${more}`);
+}
+
+function galleryOf(
+  sink: Sink,
+  { manifest, gallery: port = 0, galleryHost, galleryToken }: CloudSinkOptions,
+): Gallery {
+  if (!manifest)
+    throw new TypeError('The gallery shows the manifest: leave out --no-manifest, or --gallery.');
+  return new Gallery(sink, { port, host: galleryHost, token: galleryToken });
 }
 
 function formatNumbers({ numbers }: GapRecord): string {

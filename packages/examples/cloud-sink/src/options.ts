@@ -13,6 +13,9 @@ export interface CloudSinkOptions extends StoreOptions {
   readonly key?: string;
   readonly concurrency: number;
   readonly manifest: boolean;
+  readonly gallery?: number;
+  readonly galleryHost?: string;
+  readonly galleryToken?: string;
   readonly receipts?: boolean;
 }
 
@@ -23,6 +26,8 @@ const EXAMPLES = `Examples:
     cloud-sink --store s3://my-bucket/faces --s3-endpoint https://s3.eu-de.cloud-object-storage.appdomain.cloud
   From a broker that wants a password:
     EDGE_RELAY_PASSWORD=... cloud-sink --cloud-url mqtts://cloud.example --username sink
+  With a web page of what arrives, at http://localhost:8080:
+    cloud-sink --store ./faces --gallery 8080
   What is there, what is missing, and how fast it came:
     cloud-sink audit --store ./faces --verify
   Delete all that a camera took before a day, for good:
@@ -70,6 +75,23 @@ export function parseOptions(argv: readonly string[]): CloudSinkOptions {
         '--no-manifest',
         'keeps no account under manifest/; audit and forget have nothing to go by then',
       ),
+    )
+    .addOption(
+      setting('--gallery <port>', 'shows the faces on a web page at http://localhost:<port>', {
+        parse: whole(0),
+      }),
+    )
+    .addOption(
+      setting(
+        '--gallery-host <address>',
+        'where the page can be reached, such as 0.0.0.0; a token is needed then',
+        {
+          default: '127.0.0.1',
+        },
+      ),
+    )
+    .addOption(
+      setting('--gallery-token <token>', 'what visitors have to bring; one at random is made where needed'),
     )
     .parse(argv as string[], { from: 'user' })
     .opts<CloudSinkOptions>();
