@@ -6,6 +6,7 @@ import { capture, isOnPath, root, step } from './steps.mjs';
 const tools = {
   mosquitto: { programs: ['mosquitto', 'mosquitto_sub'], packages: ['mosquitto', 'mosquitto-clients'] },
   ffmpeg: { programs: ['ffmpeg'], packages: ['ffmpeg'] },
+  chromium: { programs: ['chromium'], packages: ['chromium'] },
   ceph: {
     programs: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
     packages: ['ceph-common', 'ceph-mon', 'ceph-osd', 'radosgw'],

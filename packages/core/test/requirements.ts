@@ -4,6 +4,7 @@ import { describe } from 'vitest';
 const programs = {
   ffmpeg: ['ffmpeg'],
   mosquitto: ['mosquitto', 'mosquitto_sub'],
+  chromium: ['chromium'],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
   /** A disk of a size of our own, which takes the rights to mount one. */
   tmpfs: ['mount', 'umount'],

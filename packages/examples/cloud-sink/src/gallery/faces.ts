@@ -5,7 +5,7 @@ export interface FacesQuery {
   readonly camera?: string | undefined;
   /** `2026-01-31`; the newest without. */
   readonly day?: string | undefined;
-  /** Only what was taken before this time, RFC 3339. */
+  /** Only what comes after this place: the `next` of the page before. */
   readonly before?: string | undefined;
   readonly limit: number;
 }
@@ -24,7 +24,7 @@ export async function facesOf(store: Store, query: FacesQuery): Promise<FacesPag
   for (const date of new Set(days.map((each) => each.day))) {
     for (const place of days.filter((each) => each.day === date)) {
       for await (const row of readManifest(store, place)) {
-        if (row.outcome === 'stored' && (before === undefined || row.captured < before)) rows.push(row);
+        if (row.outcome === 'stored' && (before === undefined || placeOf(row) < before)) rows.push(row);
         // A day may have more than fits into memory.
         if (rows.length > 20 * limit) newest(rows, limit + 1);
       }
@@ -34,13 +34,18 @@ export async function facesOf(store: Store, query: FacesQuery): Promise<FacesPag
   newest(rows, limit + 1);
   const page = rows.slice(0, limit);
   const last = page.at(-1);
-  return { rows: page, ...(rows.length > limit && last && { next: last.captured }) };
+  return { rows: page, ...(rows.length > limit && last && { next: placeOf(last) }) };
 }
 
 /** Leaves so many of the newest, in their order. */
 function newest(rows: ManifestRow[], count: number): void {
-  rows.sort((one, other) => (one.captured < other.captured ? 1 : -1));
+  rows.sort((one, other) => (placeOf(one) < placeOf(other) ? 1 : -1));
   rows.length = Math.min(rows.length, count);
+}
+
+/** By time; faces of one frame by their keys. */
+function placeOf({ captured, key }: ManifestRow): string {
+  return `${captured} ${key}`;
 }
 
 function fits(each: ManifestDay, { camera, day, before }: FacesQuery): boolean {

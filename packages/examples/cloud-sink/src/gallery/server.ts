@@ -78,7 +78,7 @@ export class Gallery {
   #app(): Hono {
     const app = new Hono();
     // Pictures may come from the bucket itself, whose address is known only when a link is made.
-    const images = this.#sink.store.link ? ["'self'", 'https:', 'http:'] : ["'self'"];
+    const images = this.#sink.store.link ? ["'self'", 'data:', 'https:', 'http:'] : ["'self'", 'data:'];
     const own = ["'self'"];
     app.use(
       secureHeaders({
