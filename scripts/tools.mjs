@@ -1,4 +1,5 @@
 // The system's programs that some test suites need: used where they are, installed where they can be.
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { capture, isOnPath, root, step } from './steps.mjs';
@@ -11,6 +12,22 @@ const tools = {
     programs: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
     packages: ['ceph-common', 'ceph-mon', 'ceph-osd', 'radosgw'],
   },
+  rtsp: {
+    programs: ['gst-launch-1.0'],
+    packages: [
+      ...['python3-gi', 'gir1.2-gst-rtsp-server-1.0', 'gstreamer1.0-tools'],
+      ...['gstreamer1.0-plugins-base', 'gstreamer1.0-plugins-good', 'gstreamer1.0-plugins-ugly'],
+    ],
+    // What Python imports stands on no PATH.
+    probe: [
+      '/usr/bin/python3',
+      [
+        '-c',
+        "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer",
+      ],
+    ],
+  },
+  s3fs: { programs: ['s3fs'], packages: ['s3fs'] },
 };
 
 /** Installs the tools that tests ask for and that are missing, or says in a line which suites are left out. */
@@ -26,7 +43,8 @@ export async function provideTools() {
 }
 
 function isMissing(tool) {
-  return !tools[tool].programs.every(isOnPath);
+  const { programs, probe } = tools[tool];
+  return !programs.every(isOnPath) || (probe !== undefined && spawnSync(...probe).status !== 0);
 }
 
 /** Test files name the tool that they need: `describeWith('mosquitto', …)`. */

@@ -56,6 +56,8 @@ export interface PictureAttributes {
 /** Attributes that are times. The first two are in every picture; the others are put on by who is asked to. */
 export type TimeAttribute = 'time' | 'readat' | 'detectedat' | 'publishedat' | 'bridgedat';
 
+const FIRST_YEAR = Date.parse('0000-01-01T00:00:00Z');
+const AFTER_LAST_YEAR = Date.parse('+010000-01-01T00:00:00Z');
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i;
 
 /**
@@ -66,5 +68,7 @@ export function timeOf(message: Pick<Message, 'properties'>, name: TimeAttribute
   const text = propertyOf(message, name);
   if (text === undefined || !RFC_3339.test(text)) return undefined;
   const milliseconds = Date.parse(text);
-  return Number.isFinite(milliseconds) ? milliseconds : undefined;
+  // An offset may lead out of the years that RFC 3339 can write.
+  const isWritable = milliseconds >= FIRST_YEAR && milliseconds < AFTER_LAST_YEAR;
+  return isWritable ? milliseconds : undefined;
 }

@@ -73,23 +73,65 @@ export async function decode(data: Uint8Array, options: DecodeOptions): Promise<
   }
 }
 
+export interface IntactOptions extends DecodeOptions {
+  /** Seconds that its pixels may take; a whole number. @default 10 */
+  readonly maxSeconds?: number;
+}
+
+/** Such pictures are looked at one after the other, so that they take neither all memory nor all threads. */
+const LARGE_PIXELS = 10_000_000;
+/** A progressive JPEG comes in about ten scans; each one more goes over all pixels once more. */
+const MAX_SCANS = 100;
+const START_OF_SCAN = Buffer.of(0xff, 0xda);
+let largeOne: Promise<unknown> = Promise.resolve();
+
 /**
  * Looks at every pixel of a picture and keeps none: one that is cut short or damaged shows only then. It is
  * decoded into a thumbnail, so that many large pictures at once do not take their full size in memory.
  * @throws {RelayError} `PICTURE_DAMAGED` or `PICTURE_TOO_LARGE`.
  */
-export async function assertIntact(data: Uint8Array, options: DecodeOptions): Promise<PictureHeader> {
+export async function assertIntact(data: Uint8Array, options: IntactOptions): Promise<PictureHeader> {
   const header = await readHeader(data, options);
+  if (header.format === 'jpeg') assertScans(data, options);
+  if (header.width * header.height < LARGE_PIXELS) await look(data, options, 16, 16);
+  else {
+    // Time is looked at with every few rows that come out: there must be many.
+    const turn = largeOne.then(() => look(data, options, 1, 4096));
+    largeOne = turn.catch(() => {});
+    await turn;
+  }
+  return header;
+}
+
+async function look(data: Uint8Array, options: IntactOptions, width: number, height: number): Promise<void> {
+  const { stage, name, maxSeconds: seconds = 10 } = options;
   const { default: sharp } = await import('sharp');
   try {
     await sharp(data, { limitInputPixels: false, failOn: 'error' })
-      .resize(16, 16, { fit: 'fill' })
+      .resize(width, height, { fit: 'fill' })
       .raw()
+      .timeout({ seconds })
       .toBuffer();
-    return header;
   } catch (error) {
-    throw asDamaged(error, options);
+    if (!/^timeout/.test(messageOf(error))) throw asDamaged(error, options);
+    throw new RelayError(`${name} takes longer than ${seconds} s to decode. Make it smaller.`, {
+      code: 'PICTURE_TOO_LARGE',
+      stage,
+      cause: error,
+    });
   }
+}
+
+/** Within a scan no FF is followed by DA (ITU-T T.81, section B.1.1.5), so that each one found is a scan. */
+function assertScans(data: Uint8Array, { stage, name }: DecodeOptions): void {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  let scans = 0;
+  for (let at = bytes.indexOf(START_OF_SCAN); at >= 0; at = bytes.indexOf(START_OF_SCAN, at + 2)) scans += 1;
+  if (scans <= MAX_SCANS) return;
+  throw new RelayError(`${name} has ${scans} scans; the limit is ${MAX_SCANS}. Encode it anew.`, {
+    code: 'PICTURE_TOO_LARGE',
+    stage,
+  });
 }
 
 function assertPicture(data: Uint8Array, { stage, name }: DecodeOptions): EncodedImage['format'] {

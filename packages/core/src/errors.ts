@@ -7,6 +7,11 @@ export type RelayErrorCode =
   | 'SOURCE_NOT_FOUND'
   | 'SOURCE_EMPTY'
   | 'SOURCE_FAILED'
+  | 'SOURCE_BUSY'
+  | 'SOURCE_DENIED'
+  | 'SOURCE_UNREACHABLE'
+  | 'SOURCE_STALLED'
+  | 'SOURCE_UNSUITABLE'
   | 'PICTURE_DAMAGED'
   | 'PICTURE_TOO_LARGE'
   | 'FFMPEG_MISSING'
@@ -25,6 +30,7 @@ export type RelayErrorCode =
   | 'STORE_NOT_FOUND'
   | 'STORE_DENIED'
   | 'STORE_FAILED'
+  | 'PREVIEW_FAILED'
   | 'CLOSED';
 
 export interface RelayErrorDetails {

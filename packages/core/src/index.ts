@@ -35,6 +35,8 @@ export type {
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
+export { Preview, type PreviewCompanion, type PreviewOptions, type PreviewSource } from './preview/preview';
+export type { RetryOptions } from './retry';
 export type { BudgetOptions } from './selection/budget';
 export {
   FaceSelector,
@@ -55,7 +57,6 @@ export {
   type Finding,
 } from './sinks/audit';
 export type { CameraAudit, HopLatency } from './sinks/camera-account';
-export { FileStore } from './sinks/file-store';
 export { type ForgetOptions, type ForgetReport, forget } from './sinks/forget';
 export type { Selection } from './sinks/forget-selection';
 export {
@@ -66,27 +67,34 @@ export {
 export type { ManifestOptions } from './sinks/manifest-options';
 export { type ManifestDay, manifestDays, readManifest } from './sinks/manifest-reader';
 export type { ManifestRow, ManifestTimes } from './sinks/manifest-row';
+export type { Accept, AcceptAnswer, AcceptByTopic } from './sinks/accept';
+export type { Placement } from './sinks/file-placement';
+export { FileStore } from './sinks/file-store';
+export type { FileStoreOptions } from './sinks/file-store-options';
 export { MemoryStore } from './sinks/memory-store';
-export type { RetryOptions } from './sinks/retry';
 export type { S3StoreOptions } from './sinks/s3-options';
 export { S3Store } from './sinks/s3-store';
 export { Sink, type SinkOptions } from './sinks/sink';
 export type { SinkEvents, SinkStats, StoredEvent, StoredReport } from './sinks/sink-events';
 export type { ObjectDetails, PutOptions, Store, StoredObject, StoreSupport } from './sinks/store';
+export type { RemovedEvent, StoreEvents } from './sinks/store-events';
 export type {
   Capture,
   CaptureDamage,
   CaptureDescription,
   CapturedFrame,
+  CaptureListener,
+  CaptureMismatch,
+  CaptureMode,
 } from './sources/capture';
-export {
-  FrameSource,
-  type FrameSourceEvents,
-  type FrameSourceOptions,
-  type FrameSourceStats,
-} from './sources/frame-source';
+export type { CaptureOptions } from './sources/capture-options';
+export { CommandCapture } from './sources/command-capture';
+export { FrameSource } from './sources/frame-source';
+export type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './sources/frame-source-events';
 export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';
-export type { RecordingOptions } from './sources/recording-options';
+export type { LiveOptions } from './sources/live-options';
+export type { CommandLocation } from './sources/location';
+export { type JpegCaptureOptions, MjpegCapture } from './sources/mjpeg-capture';
 export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';

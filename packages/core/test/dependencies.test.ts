@@ -15,7 +15,7 @@ interface Import {
   readonly isFile: boolean;
 }
 
-const roles = ['detectors', 'mqtt', 'selection', 'sinks', 'sources', 'spool'];
+const roles = ['detectors', 'mqtt', 'preview', 'selection', 'sinks', 'sources', 'spool'];
 
 /** Who may name a package: what its path begins with. */
 const drivers: Readonly<Record<string, readonly string[]>> = {
@@ -26,7 +26,7 @@ const drivers: Readonly<Record<string, readonly string[]>> = {
   lmdb: ['spool/lmdb-'],
   mqtt: ['mqtt/'],
   'opencv-wasm': ['detectors/opencv.ts'],
-  sharp: ['codec.ts', 'selection/picture-encoder.ts'],
+  sharp: ['codec.ts', 'preview/preview-picture.ts', 'selection/picture-encoder.ts'],
 };
 
 function importsOf(from: string, text: string): Import[] {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
 
 const programs = {
@@ -6,6 +7,10 @@ const programs = {
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   chromium: ['chromium'],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
+  /** GStreamer's RTSP server, driven from Python. */
+  rtsp: ['gst-launch-1.0'],
+  /** A bucket mounted as a folder, which takes the rights to mount one and Ceph for the bucket. */
+  s3fs: ['s3fs', 'umount', 'ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
   /** A disk of a size of our own, which takes the rights to mount one. */
   tmpfs: ['mount', 'umount'],
 } as const;
@@ -16,8 +21,14 @@ export type Tool = keyof typeof programs;
 /** Whether the tool is on this machine's PATH, and may be used. */
 export function available(tool: Tool): boolean {
   if (!programs[tool].every((program) => spawnSync('which', [program]).status === 0)) return false;
+  if (tool === 'rtsp') {
+    const server =
+      "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";
+    return spawnSync('/usr/bin/python3', ['-c', server]).status === 0;
+  }
+  if (tool === 's3fs' && !existsSync('/dev/fuse')) return false;
   return (
-    tool !== 'tmpfs' ||
+    (tool !== 'tmpfs' && tool !== 's3fs') ||
     spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
   );
 }

@@ -12,9 +12,10 @@ export interface S3Server {
   stop(): Promise<void>;
 }
 
+const SCRIPT = fileURLToPath(new URL('../../../scripts/s3-server.sh', import.meta.url));
+
 /** Starts a real S3 server on free ports, which takes about 15 seconds. It ends with this process at the latest. */
-export async function startS3Server(): Promise<S3Server> {
-  const script = fileURLToPath(new URL('../../../scripts/s3-server.sh', import.meta.url));
+export async function startS3Server(script = SCRIPT): Promise<S3Server> {
   const [port, monitorPort] = await freePorts(2);
   // Our end of its standard input is what it watches: when we are gone, it goes.
   const server = spawn(script, [String(port), String(monitorPort)], { stdio: ['pipe', 'pipe', 'pipe'] });

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { photos } from '../../test/photos';
 import { decode } from '../codec';
-import type { Face } from '../face';
+import type { Detection, Face } from '../face';
 import type { Frame } from '../frame';
 import type { Image } from '../image';
 import { pipeline } from '../pipeline';
@@ -186,6 +186,35 @@ describe('What FaceDetector cannot use', () => {
       stage: 'detector frontalface_alt2',
     });
     expect(await detector.detect(photos.three)).toHaveLength(3);
+  });
+
+  it('passes over a camera picture that cannot be decoded, whole as it seems, and tells of it', async () => {
+    await using passing = new FaceDetector({ workers: 1 });
+    const whole = await sharp(photos.three).resize(320).jpeg().toBuffer();
+    const damaged = Buffer.from(whole);
+    // A Huffman table that cannot be: the markers are all in their places.
+    damaged.fill(
+      0xff,
+      damaged.indexOf(Buffer.from([0xff, 0xc4])) + 5,
+      damaged.indexOf(Buffer.from([0xff, 0xc4])) + 21,
+    );
+    const frames = [whole, damaged, whole].map((data, sequence) => ({
+      ...({ camera: 'door', sequence, capturedAt: 0, clock: 'arrival', readAt: 0 } as const),
+      image: { format: 'jpeg', data, width: 320, height: 240 } as const,
+    }));
+    const told: object[] = [];
+    passing.on('damaged', (event) => told.push(event));
+    const seen: number[] = [];
+    await pipeline(
+      (async function* () {
+        yield* frames;
+      })(),
+      passing,
+      { write: ({ frame }: Detection) => void seen.push(frame.sequence) },
+    );
+    expect(seen).toEqual([0, 2]);
+    expect(told).toMatchObject([{ camera: 'door', sequence: 1, error: { code: 'PICTURE_DAMAGED' } }]);
+    expect(passing.stats).toMatchObject({ frames: 2, damaged: 1, restarts: 0 });
   });
 
   it('names a picture file that is not there', async () => {

@@ -13,11 +13,15 @@ import { ThreadPool } from './thread-pool';
 export interface FaceDetectorEvents {
   /** A thread failed over a picture (whose `detect()` rejected with this); a fresh one takes its place. */
   restart: [{ readonly error: RelayError }];
+  /** In a pipeline: a camera's picture could not be decoded, whole as it seemed; it is passed over. */
+  damaged: [{ readonly camera: string; readonly sequence: number; readonly error: RelayError }];
 }
 
 export interface FaceDetectorStats {
   readonly frames: number;
   readonly faces: number;
+  /** Frames of a pipeline that could not be decoded. */
+  readonly damaged: number;
   /** Time the threads spent searching, added up. */
   readonly milliseconds: number;
   /** Threads that failed and were replaced. */
@@ -44,7 +48,7 @@ export class FaceDetector
   readonly concurrency: number;
   readonly #settings: DetectorSettings;
   readonly #inFlight = new Set<Promise<unknown>>();
-  readonly #counts = { frames: 0, faces: 0, milliseconds: 0, restarts: 0 };
+  readonly #counts = { frames: 0, faces: 0, damaged: 0, milliseconds: 0, restarts: 0 };
   #opened: Promise<ThreadPool> | undefined;
   #pool: ThreadPool | undefined;
   #closed: Promise<void> | undefined;
@@ -85,8 +89,17 @@ export class FaceDetector
   }
 
   async transform(frame: Frame): Promise<Detection[]> {
-    const faces = await this.detect(frame);
-    return [{ frame, faces, detector: this.#settings.name, detectedAt: Date.now() }];
+    try {
+      const faces = await this.detect(frame);
+      return [{ frame, faces, detector: this.#settings.name, detectedAt: Date.now() }];
+    } catch (error) {
+      if (isRaw(frame.image) || !(error instanceof RelayError) || error.code !== 'PICTURE_DAMAGED')
+        throw error;
+      // A picture of a camera among thousands: only a whole decoding shows it.
+      this.#counts.damaged += 1;
+      this.emit('damaged', { camera: frame.camera, sequence: frame.sequence, error });
+      return [];
+    }
   }
 
   /** Finishes what is in flight and ends the threads. */

@@ -1,6 +1,6 @@
 import type { Box } from '../face';
 import { assertPixels, type RawImage } from '../image';
-import { rgbOfYuv } from './yuv';
+import { rgbOfYuv } from '../yuv';
 
 /**
  * The box with `margin` times its width and height added on each side, in whole pixels, cut off at the

@@ -167,20 +167,25 @@ describe('FaceSelector', () => {
     await selector.close();
   });
 
-  it('names the frame that is damaged', async () => {
+  it('passes over a frame that is damaged, and names it', async () => {
     const image: Image = {
       format: 'jpeg',
       data: (await readFile(photos.three)).subarray(0, 9000),
       width: 600,
       height: 346,
     };
-    await expect(
-      new FaceSelector({ policy: 'all' }).transform(detectionOf([left], 'gate', 9, image)),
-    ).rejects.toMatchObject({
+    const selector = new FaceSelector({ policy: 'all' });
+    const told: unknown[] = [];
+    selector.on('damaged', (event) => told.push(event));
+    expect(await selector.transform(detectionOf([left, right], 'gate', 9, image))).toEqual([]);
+    expect(await selector.transform(detectionOf([left, right], 'gate', 10))).toHaveLength(2);
+    const error = expect.objectContaining({
       code: 'PICTURE_DAMAGED',
       stage: 'selector',
       message: expect.stringContaining('Frame 9 of camera gate'),
     });
+    expect(told).toEqual([{ camera: 'gate', sequence: 9, error }]);
+    expect(selector.stats).toMatchObject({ damaged: 1, selected: 2 });
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'eventemitter3';
 import type { PictureAttributes } from '../attributes';
 import { decode } from '../codec';
+import { RelayError } from '../errors';
 import type { Box, Detection } from '../face';
 import type { Frame } from '../frame';
 import { isRaw, type RawImage } from '../image';
@@ -52,6 +53,8 @@ export interface FaceSelectorEvents {
       readonly reason: SelectionReason;
     },
   ];
+  /** A frame could not be decoded, whole as it seemed; none of its faces is sent. */
+  damaged: [{ readonly camera: string; readonly sequence: number; readonly error: RelayError }];
   /** A face was to be sent, and was not: for the budget of pictures or of bytes, or for its quality. */
   refuse: [
     {
@@ -73,6 +76,8 @@ export interface FaceSelectorStats {
   readonly flickers: number;
   /** Faces that had no track, since there were too many at once. */
   readonly untracked: number;
+  /** Encoded frames that could not be decoded. */
+  readonly damaged: number;
   /** Faces that became messages. */
   readonly selected: number;
   /** Their pictures together. */
@@ -108,6 +113,7 @@ export class FaceSelector
     people: 0,
     flickers: 0,
     untracked: 0,
+    damaged: 0,
     selected: 0,
     bytes: 0,
     refused: 0,
@@ -131,7 +137,7 @@ export class FaceSelector
   /**
    * Takes the frames of a camera in the order of capture; gives what is due by now, of this frame or of earlier
    * ones. With a context, frames whose faces are held are not acknowledged before those are sent.
-   * @throws {RelayError} `PICTURE_DAMAGED` or `PICTURE_TOO_LARGE`.
+   * @throws {RelayError} `PICTURE_TOO_LARGE`.
    */
   transform(detection: Detection): Promise<Message[]>;
   transform(detection: Detection, context: StageContext): Promise<Selected[]>;
@@ -202,7 +208,7 @@ export class FaceSelector
     const isWatched = this.listenerCount('look') > 0;
     const seen: Candidate[] = [];
     const shown: SeenFace[] = [];
-    let pixels: RawImage | undefined;
+    let decoded: Promise<RawImage | undefined> | undefined;
     for (const [index, face] of faces.entries()) {
       const track = tracks[index];
       this.#counts.untracked += track ? 0 : 1;
@@ -214,8 +220,9 @@ export class FaceSelector
       });
       const mayBeSent = policy === 'all' || (visit?.wants(bestQualityOf(outside)) ?? false);
       let quality: number | undefined;
-      if (mayBeSent || (isWatched && isRaw(frame.image))) {
-        pixels ??= await this.#pixels(frame);
+      if (mayBeSent || (isWatched && isRaw(frame.image))) decoded ??= this.#pixels(frame);
+      const pixels = await decoded;
+      if (pixels) {
         const patch = greyPatch(pixels, face.box);
         const measures = { ...outside, ...measureInside(patch) };
         quality = qualityOf(measures);
@@ -252,10 +259,19 @@ export class FaceSelector
     return seen.length > 0 ? [{ candidates: seen, reason: 'seen' }] : [];
   }
 
-  #pixels({ image, camera, sequence }: Frame): RawImage | Promise<RawImage> {
+  /** Undefined for an encoded frame that cannot be decoded: another one will do. */
+  async #pixels({ image, camera, sequence }: Frame): Promise<RawImage | undefined> {
     if (isRaw(image)) return image;
     const name = `Frame ${sequence} of camera ${camera}`;
-    return decode(image.data, { stage: this.name, name, maxPixels: this.#settings.maxPixels });
+    const { maxPixels } = this.#settings;
+    try {
+      return await decode(image.data, { stage: this.name, name, maxPixels });
+    } catch (error) {
+      if (!(error instanceof RelayError) || error.code !== 'PICTURE_DAMAGED') throw error;
+      this.#counts.damaged += 1;
+      this.emit('damaged', { camera, sequence, error });
+      return undefined;
+    }
   }
 
   async #sendOf(dueOf: (scene: Scene) => Due[]): Promise<Selected[]> {

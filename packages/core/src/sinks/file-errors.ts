@@ -18,8 +18,7 @@ const RETRYABLE: Readonly<Record<string, string>> = {
 const LASTING: Readonly<Record<string, string>> = {
   EEXIST: 'There is a file where a folder is needed: remove it, or choose another folder.',
   ENOTDIR: 'There is a file where a folder is needed: remove it, or choose another folder.',
-  EPERM: 'The file system has no hard links (FAT has none) or forbids them: use ext4, xfs or the like.',
-  ENOTSUP: 'The file system has no hard links: use ext4, xfs or the like.',
+  EPERM: 'The file system does not allow it: see how it is mounted, or choose another folder.',
   EISDIR: 'There is a folder of that name: remove it.',
 };
 

@@ -69,7 +69,7 @@ it('leaves only whole files, each once, however often its process is killed', {
   const incoming = join(place, '.incoming');
   const longAgo = Date.now() / 1000 - 7200;
   for (const name of await readdir(incoming)) await utimes(join(incoming, name), longAgo, longAgo);
-  await store.open();
+  await new FileStore(place).open();
   expect(await readdir(incoming)).toEqual([]);
   for (const key of found.values()) expect((await stat(join(place, key))).nlink).toBe(1);
 });

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeSuite } from '../testing/store-suite';
 import { FileStore } from './file-store';
+import { Sink } from './sink';
 
 let folder: string;
 beforeAll(async () => {
@@ -16,6 +17,15 @@ const emptyFolder = () => mkdtemp(join(folder, 'store-'));
 const png = new TextEncoder().encode('as good as a picture');
 
 storeSuite({ describe, it, name: 'FileStore', create: async () => new FileStore(await emptyFolder()) });
+
+for (const placement of ['rename', 'write'] as const) {
+  storeSuite({
+    describe,
+    it,
+    name: `FileStore that can only ${placement}`,
+    create: async () => new FileStore(await emptyFolder(), { placement }),
+  });
+}
 
 describe('FileStore', () => {
   it('makes its folder, however deep, and takes file URLs', async () => {
@@ -86,6 +96,48 @@ describe('FileStore', () => {
     const store = new FileStore(await emptyFolder());
     await store.put('a', png);
     await expect(store.put('a/b', png)).rejects.toMatchObject({ code: 'STORE_FAILED', retryable: false });
+  });
+
+  it('takes hard links where there are some, and has nothing to say of that', async () => {
+    const store = new FileStore(await emptyFolder());
+    expect(store.supports.exclusive).toBeUndefined();
+    store.events.on('notice', ({ message }) => expect.fail(message));
+    await store.open();
+    expect(store.supports.exclusive).toBe(true);
+  });
+
+  it.each([
+    ['rename', /has no hard links/],
+    ['write', /can neither link nor rename/],
+  ] as const)('says once what it means that it can only %s, also through a sink', async (placement, text) => {
+    const sink = new Sink(await emptyFolder(), { files: { placement } });
+    const notices: string[] = [];
+    sink.on('notice', ({ message }) => notices.push(message));
+    await sink.open();
+    await sink.store.open();
+    expect(notices).toEqual([expect.stringMatching(text)]);
+    expect(sink.store.supports.exclusive).toBe(false);
+    await sink.close();
+  });
+
+  it('leaves no part under a name when it cannot write all of it in its place', async () => {
+    const place = await emptyFolder();
+    const store = new FileStore(place, { placement: 'write' });
+    await store.open();
+    const data = { byteLength: 4, length: 4 } as Uint8Array;
+    await expect(store.put('a.png', data)).rejects.toThrow();
+    expect(await readdir(place)).toEqual(['.incoming']);
+  });
+
+  it.each([
+    [{ placement: 'copy' }, /placement must be/],
+    [{ whenFull: 'drop' }, /whenFull must be/],
+    [{ freeDiskBytes: -1 }, /freeDiskBytes must be/],
+    [{ maxAgeHours: 0 }, /maxAgeHours must be/],
+    [{ maxBytes: Number.NaN }, /maxBytes must be/],
+  ])('refuses %j', (options, message) => {
+    expect(() => new FileStore('faces', options as object)).toThrow(TypeError);
+    expect(() => new FileStore('faces', options as object)).toThrow(message);
   });
 
   it.each(['', 7, undefined])('does not take %j for a folder', (location) => {

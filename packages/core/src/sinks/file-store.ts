@@ -1,16 +1,27 @@
 import { constants } from 'node:fs';
-import { access, link, mkdir, open, opendir, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { EventEmitter } from 'eventemitter3';
+import { apart } from '../apart';
+import { messageOf } from '../errors';
 import { bootId } from '../identity';
+import { DiskRoom } from './disk-room';
 import { asStoreError, codeOf } from './file-errors';
+import { findPlacement, PLACEMENT_NOTICES, type Placement, placeFile, remove } from './file-placement';
+import { FileRetention } from './file-retention';
+import { type FileStoreOptions, type FileStoreSettings, fileStoreSettings } from './file-store-options';
+import { filesIn, isAbsence, syncFolder } from './file-system';
 import { assertKey } from './key';
 import type { PutOptions, Store, StoredObject, StoreSupport } from './store';
+import type { StoreEvents } from './store-events';
+import { Turns } from './turns';
 
 const INCOMING = '.incoming';
 const HOUR_MS = 3_600_000;
 const REMEMBERED_FOLDERS = 1000;
+const LONGEST_SWEEP_INTERVAL_MS = 600_000;
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.jpg': 'image/jpeg',
@@ -23,28 +34,52 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 let counter = 0;
 
 /**
- * Keeps each object as a plain file of a folder. A file gets its name by `link()` once it is complete and
- * on the disk: nobody ever sees a part, and an existing name is refused by the file system itself, also
- * between processes. There is no place for metadata: the content type comes from the name's extension.
+ * Keeps each object as a plain file of a folder. A file gets its name once it is complete and on the disk, by
+ * `link()`: nobody ever sees a part, and an existing name is refused by the file system itself, also between
+ * processes. Where there are no hard links it does what it can, and says so (see `Placement`). There is no place
+ * for metadata: the content type comes from the name's extension.
  */
 export class FileStore implements Store {
   readonly location: string;
-  readonly supports: StoreSupport = { metadata: false, exclusive: true };
+  readonly events = new EventEmitter<StoreEvents>();
+  readonly #settings: FileStoreSettings;
   readonly #incoming: string;
   /** Folders known to be there and on the disk. */
   readonly #folders = new Map<string, Promise<void>>();
+  readonly #turns = new Turns();
+  readonly #retention: FileRetention | undefined;
+  readonly #room: DiskRoom;
+  #placement: Placement | undefined;
   #opened: Promise<void> | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
+  readonly #said = new Set<string>();
 
   /** @param location a folder, as a path or a `file:` URL; `open()` makes it where it is missing. */
-  constructor(location: string) {
+  constructor(location: string, options: FileStoreOptions = {}) {
     if (typeof location !== 'string' || location === '') {
       throw new TypeError(`location must be the path of a folder, not ${JSON.stringify(location)}.`);
     }
     this.location = resolve(location.startsWith('file:') ? fileURLToPath(location) : location);
     this.#incoming = join(this.location, INCOMING);
+    this.#settings = fileStoreSettings(options);
+    const { freeDiskBytes, whenFull } = this.#settings;
+    const retention = this.#retentionOf(this.#settings);
+    this.#retention = retention;
+    this.#room = new DiskRoom({
+      folder: this.location,
+      freeDiskBytes,
+      remove: whenFull === 'wait' ? undefined : (bytes) => retention?.sweep(bytes) ?? Promise.resolve(),
+    });
   }
 
-  /** Makes the folder, tries whether it can be written to, and removes what a killed process left. */
+  get supports(): StoreSupport {
+    return { metadata: false, exclusive: this.#placement && this.#placement === 'link' };
+  }
+
+  /**
+   * Makes the folder, finds out what its file system can, removes what a killed process left, and begins to
+   * remove what is older or more than is to be kept.
+   */
   open(): Promise<void> {
     this.#opened ??= this.#prepare().catch((error) => {
       this.#opened = undefined;
@@ -56,8 +91,12 @@ export class FileStore implements Store {
   async put(key: string, data: Uint8Array, options: PutOptions = {}): Promise<'created' | 'exists'> {
     const path = this.#path(key);
     options.signal?.throwIfAborted();
+    if (!this.#placement) await this.open();
     try {
-      return await this.#write(path, data);
+      await this.#room.make(data.byteLength);
+      const outcome = await this.#write(path, data);
+      if (outcome === 'created' && this.#retention?.add(data.byteLength)) this.#sweep();
+      return outcome;
     } catch (error) {
       // Somebody has removed a folder under our hands: the next attempt makes it anew.
       if (codeOf(error) === 'ENOENT') this.#folders.clear();
@@ -78,7 +117,9 @@ export class FileStore implements Store {
 
   async *list(prefix = ''): AsyncGenerator<{ key: string; bytes: number }> {
     try {
-      yield* this.#walk('', prefix);
+      for await (const { key, bytes } of filesIn(this.location, { prefix, hidden: INCOMING })) {
+        yield { key, bytes };
+      }
     } catch (error) {
       throw asStoreError(error, this.location);
     }
@@ -95,6 +136,8 @@ export class FileStore implements Store {
   async close(): Promise<void> {
     this.#opened = undefined;
     this.#folders.clear();
+    clearInterval(this.#sweeper);
+    await this.#retention?.idle();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -111,15 +154,18 @@ export class FileStore implements Store {
     await this.#ensure(this.#incoming);
     await access(this.location, constants.W_OK);
     await this.#removeLeftovers();
-    const first = this.#temporary();
-    const second = this.#temporary();
-    try {
-      await writeDurably(first, new Uint8Array());
-      await link(first, second);
-    } finally {
-      await remove(first);
-      await remove(second);
-    }
+    this.#placement = this.#settings.placement ?? (await this.#findPlacement());
+    const missing = PLACEMENT_NOTICES[this.#placement];
+    if (missing !== undefined) this.#say(`The file system of ${this.location} ${missing}`);
+    if (!this.#retention) return;
+    this.#sweep();
+    const interval = Math.min(LONGEST_SWEEP_INTERVAL_MS, (this.#settings.maxAgeHours * HOUR_MS) / 10);
+    clearInterval(this.#sweeper);
+    this.#sweeper = setInterval(() => this.#sweep(), interval).unref();
+  }
+
+  #findPlacement(): Promise<Placement> {
+    return findPlacement(this.#temporary(), this.#temporary());
   }
 
   /** What is older than an hour, or than this machine's start, has nobody who still writes it. */
@@ -135,22 +181,45 @@ export class FileStore implements Store {
   async #write(path: string, data: Uint8Array): Promise<'created' | 'exists'> {
     const folder = dirname(path);
     await Promise.all([this.#ensure(this.#incoming), this.#ensure(folder)]);
-    const temporary = this.#temporary();
-    try {
-      await writeDurably(temporary, data);
-      const outcome = await link(temporary, path).then(
-        () => 'created' as const,
-        (error) => {
-          if (codeOf(error) === 'EEXIST') return 'exists' as const;
-          throw error;
-        },
+    const placement = this.#placement ?? 'link';
+    const place = () => placeFile(placement, { path, temporary: this.#temporary(), data });
+    const outcome = placement === 'rename' ? await this.#turns.take(path, place) : await place();
+    // Also for one that exists: whoever placed it may not have come to this line.
+    await this.#syncFolder(folder);
+    return outcome;
+  }
+
+  async #syncFolder(folder: string): Promise<void> {
+    if (await syncFolder(folder)) return;
+    this.#say(`The file system of ${this.location} cannot be told to write the names of files to the disk.`);
+  }
+
+  #retentionOf({ maxAgeHours, maxBytes, whenFull }: FileStoreSettings): FileRetention | undefined {
+    const keepsAll = maxAgeHours === Number.POSITIVE_INFINITY && maxBytes === Number.POSITIVE_INFINITY;
+    if (keepsAll && whenFull === 'wait') return undefined;
+    return new FileRetention({
+      folder: this.location,
+      hidden: INCOMING,
+      maxAgeHours,
+      maxBytes,
+      onRemoved: (event) => apart(() => this.events.emit('removed', event)),
+    });
+  }
+
+  /** In the background: what cannot be removed now is found again by the next sweep. */
+  #sweep(): void {
+    this.#retention
+      ?.sweep()
+      .catch((error) =>
+        this.#say(`Old objects in ${this.location} cannot be removed (${messageOf(error)}).`),
       );
-      // Also for one that exists: whoever linked it may not have come to this line.
-      await syncFolder(folder);
-      return outcome;
-    } finally {
-      await remove(temporary);
-    }
+  }
+
+  /** Once. */
+  #say(message: string): void {
+    if (this.#said.has(message)) return;
+    this.#said.add(message);
+    apart(() => this.events.emit('notice', { message }));
   }
 
   #temporary(): string {
@@ -177,52 +246,7 @@ export class FileStore implements Store {
     const madeRoot = created !== undefined && created.length <= this.location.length;
     const top = madeRoot ? dirname(created) : this.location;
     for (let child = folder; child !== top; child = dirname(child)) {
-      await syncFolder(dirname(child));
+      await this.#syncFolder(dirname(child));
     }
   }
-
-  async *#walk(path: string, prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
-    const entries = await opendir(join(this.location, path)).catch((error) => {
-      if (isAbsence(error)) return [];
-      throw error;
-    });
-    for await (const entry of entries) {
-      const key = path + entry.name;
-      if (entry.isDirectory() && key !== INCOMING) {
-        const folder = `${key}/`;
-        if (folder.startsWith(prefix) || prefix.startsWith(folder)) yield* this.#walk(folder, prefix);
-      } else if (entry.isFile() && key.startsWith(prefix)) {
-        const found = await stat(join(this.location, key)).catch(() => undefined);
-        if (found) yield { key, bytes: found.size };
-      }
-    }
-  }
-}
-
-async function writeDurably(path: string, data: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(data);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** A leftover does no harm: `open()` removes it in time. */
-async function remove(path: string): Promise<void> {
-  await unlink(path).catch(() => {});
-}
-
-function isAbsence(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '');
 }

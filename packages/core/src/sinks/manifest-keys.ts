@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { bootId } from '../identity';
 import type { ManifestRow } from './manifest-row';
-import { safePart } from './object-key';
+import { safePart } from './key-part';
 
 /** Everything of the manifest is below it. */
 export const MANIFEST = 'manifest/';

@@ -1,33 +1,50 @@
-import { createHash } from 'node:crypto';
+import { propertyOf } from '../message';
+import { safePart } from './key-part';
+import { type KeyFields, KeyTemplate } from './key-template';
 import type { Provenance } from './provenance';
 
+const ARRIVALS = 'arrivals';
 const CONFLICTS = 'conflicts';
 const GAPS = 'gaps';
 const REJECTED = 'rejected';
-/** No camera's folder is called like one of our own. */
-const OWN_FOLDERS: readonly string[] = [CONFLICTS, GAPS, 'manifest', REJECTED];
-const LONGEST_CAMERA = 120;
-const LONGEST_ID = 200;
-const HASH_DIGITS = 16;
 
-/** `{camera}/dt=2026-01-02/hour=03/{id}.{extension}`, by capture time in UTC. */
-export function objectKey({ camera, capturedAt, id }: Provenance, extension: string): string {
-  const folder = safePart(camera, LONGEST_CAMERA);
-  // A camera may be called like one of our own folders.
-  const own = OWN_FOLDERS.includes(folder)
-    ? `${escapeCharacter(folder.charAt(0))}${folder.slice(1)}`
-    : folder;
-  return `${own}/${hourOf(capturedAt)}/${safePart(id, LONGEST_ID)}.${extension}`;
+/** Folders of a store where the sink keeps what is no picture of a camera: no picture's key begins with one. */
+export const OWN_FOLDERS: readonly string[] = [ARRIVALS, CONFLICTS, GAPS, 'manifest', REJECTED];
+
+const REJECTED_KEY = new KeyTemplate(`${REJECTED}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}`);
+const GAP_KEY = new KeyTemplate(`${GAPS}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}`);
+const LONGEST_ID = 200;
+
+/** What a template is filled with. */
+export function keyFields(provenance: Provenance, receivedAt: number, extension: string): KeyFields {
+  const { id, camera, capturedAt, attributes } = provenance;
+  const holder = { properties: attributes };
+  const track = propertyOf(holder, 'subject');
+  const sequence = propertyOf(holder, 'sequence');
+  return {
+    id,
+    camera,
+    capturedAt,
+    receivedAt,
+    extension,
+    ...(track !== undefined && { track }),
+    ...(sequence !== undefined && { sequence }),
+  };
 }
 
 /** `rejected/dt=2026-01-02/hour=03/{id}.bin` */
-export function rejectedKey({ capturedAt, id }: Provenance): string {
-  return `${REJECTED}/${hourOf(capturedAt)}/${safePart(id, LONGEST_ID)}.bin`;
+export function rejectedKey(provenance: Provenance): string {
+  return REJECTED_KEY.keyOf(keyFields(provenance, 0, 'bin'));
+}
+
+/** `arrivals/{id}-{attempt}.json`, where it is written down when an id first arrived. */
+export function arrivalKey(id: string, attempt: number): string {
+  return `${ARRIVALS}/${safePart(id, LONGEST_ID)}-${attempt}.json`;
 }
 
 /** `gaps/dt=2026-01-02/hour=03/{id}.json` */
-export function gapKey(time: number, id: string): string {
-  return `${GAPS}/${hourOf(time)}/${safePart(id, LONGEST_ID)}.json`;
+export function gapKey(provenance: Provenance): string {
+  return GAP_KEY.keyOf(keyFields(provenance, 0, 'json'));
 }
 
 /** Where other bytes under a taken key go: `conflicts/{key}-{first 12 digits of their SHA-256}.{extension}`. */
@@ -49,37 +66,12 @@ export function outcomeOf(key: string): 'stored' | 'conflict' | 'rejected' | 'ga
   return folder === GAPS ? 'gap' : 'stored';
 }
 
-/** Whether an object is no message's, but a note of ours beside one. */
+/** Whether an object is no message's, but a note of ours. */
 export function isOwnNote(key: string): boolean {
-  return key.startsWith(`${REJECTED}/`) && key.endsWith('.json');
+  return key.startsWith(`${ARRIVALS}/`) || (key.startsWith(`${REJECTED}/`) && key.endsWith('.json'));
 }
 
 /** The same key with another extension. */
 export function withExtension(key: string, extension: string): string {
   return `${key.slice(0, key.lastIndexOf('.'))}.${extension}`;
-}
-
-function hourOf(time: number): string {
-  const text = new Date(time).toISOString();
-  const [date = '', clock = ''] = text.split('T');
-  return `dt=${date}/hour=${clock.slice(0, 2)}`;
-}
-
-/**
- * A text as one part of a key: what is not a letter, digit, `.`, `_` or `-` is percent-encoded, so that
- * two texts never give one part; a long one ends with a hash of the whole.
- */
-export function safePart(text: string, longest: number): string {
-  const safe = text.replaceAll(/[^A-Za-z0-9._-]|^\./gu, escapeCharacter);
-  if (safe.length <= longest) return safe;
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, HASH_DIGITS);
-  return `${safe.slice(0, longest - HASH_DIGITS - 1)}-${hash}`;
-}
-
-function escapeCharacter(character: string): string {
-  return [...Buffer.from(character)].map((byte) => `%${hexOf(byte)}`).join('');
-}
-
-function hexOf(byte: number): string {
-  return byte.toString(16).toUpperCase().padStart(2, '0');
 }

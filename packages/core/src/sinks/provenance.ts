@@ -9,6 +9,8 @@ export interface Provenance {
   readonly camera: string;
   /** Milliseconds since 1970 (UTC). */
   readonly capturedAt: number;
+  /** Whether `capturedAt` is only when it arrived, since it does not say more. */
+  readonly isDatedByArrival: boolean;
   /** Milliseconds since 1970 (UTC), where the message says it. */
   readonly readAt?: number;
   /** What it was read from: properties of the message or attributes in the picture. */
@@ -26,6 +28,7 @@ export function provenanceOf(attributes: Properties): Provenance | undefined {
     id,
     camera: propertyOf(holder, 'camera') || 'unknown',
     capturedAt,
+    isDatedByArrival: false,
     ...(readAt !== undefined && { readAt }),
     attributes,
   };
@@ -37,6 +40,7 @@ export function foreignProvenance(message: Message): Provenance {
     id: foreignId(message.topic ?? '', message.payload),
     camera: 'unknown',
     capturedAt: arrivalOf(message),
+    isDatedByArrival: true,
     attributes: {},
   };
 }

@@ -23,6 +23,17 @@ const PASSING = new Set([
   'TooManyRequests',
 ]);
 
+/** Keys that were good once: there may be new ones by now. */
+const STALE = new Set([
+  'CredentialsProviderError',
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'InvalidAccessKeyId',
+  'InvalidToken',
+  'RequestExpired',
+  'TokenRefreshRequired',
+]);
+
 /** Where a request went, for messages. */
 export interface S3Place {
   readonly bucket: string;
@@ -51,10 +62,10 @@ export function asStoreError(error: unknown, { bucket, endpoint }: S3Place): Rel
       { ...details, code: 'STORE_NOT_FOUND' },
     );
   }
-  if (status === 401 || status === 403 || name === 'CredentialsProviderError') {
+  if (status === 401 || status === 403 || areStale(error)) {
     return new RelayError(
-      `${where} refuses us (${said}). Check accessKeyId and secretAccessKey, and that they may list, ` +
-        'read and write objects there.',
+      `${where} refuses us (${said}). Check the credentials (accessKeyId, secretAccessKey, where they come ` +
+        'from, when they end), and that they may list, read and write objects there.',
       { ...details, code: 'STORE_DENIED' },
     );
   }
@@ -63,6 +74,20 @@ export function asStoreError(error: unknown, { bucket, endpoint }: S3Place): Rel
       ? 'Check the region and the endpoint.'
       : 'Check the endpoint and its settings.';
   return new RelayError(`${where} cannot be used (${said}). ${cure}`, { ...details, code: 'STORE_FAILED' });
+}
+
+/** Whether it was the credentials, and other ones may do. */
+export function areStale(error: unknown): boolean {
+  return STALE.has((error as SdkError).name);
+}
+
+/** For credentials that were good once. */
+export function asStaleError(error: unknown, { bucket, endpoint }: S3Place): RelayError {
+  return new RelayError(
+    `The bucket "${bucket}" at ${endpoint} does not take our credentials any more (${describe(error)}). ` +
+      'They are asked for again; renew them where they come from.',
+    { code: 'STORE_DENIED', stage: 'sink', retryable: true, cause: error },
+  );
 }
 
 /** The status of the server's answer, or undefined where none came. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, GetObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { describeWith } from '../../test/requirements';
 import { type S3Server, startS3Server } from '../../test/s3-server';
@@ -46,6 +46,27 @@ describeWith('ceph', 'S3Store with a real server', () => {
     await store.close();
     expect(isDestroyed).toBe(false);
     client.destroy();
+  });
+
+  it('puts tags on objects, which the server gives back', async () => {
+    const store = new S3Store('s3://faces/tagged', {
+      ...server,
+      storageClass: 'STANDARD',
+      tags: { project: 'edge & relay', stage: 'test' },
+    });
+    await store.put('a.png', png);
+    const client = new S3Client({ ...server, credentials: server, forcePathStyle: true });
+    const { TagSet } = await client.send(
+      new GetObjectTaggingCommand({ Bucket: 'faces', Key: 'tagged/a.png' }),
+    );
+    expect(TagSet).toEqual(
+      expect.arrayContaining([
+        { Key: 'project', Value: 'edge & relay' },
+        { Key: 'stage', Value: 'test' },
+      ]),
+    );
+    client.destroy();
+    await store.close();
   });
 
   it('lists more keys than fit one answer', async () => {
@@ -97,11 +118,14 @@ class OddServer {
 
   constructor(
     put: (this: OddServer, request: IncomingMessage, response: ServerResponse, body: Buffer) => void,
+    admits: (request: IncomingMessage) => boolean = () => true,
   ) {
     this.#server = createServer(async (request, response) => {
       const path = request.url?.split('?')[0] ?? '';
       const body = await buffer(request);
-      if (request.method === 'PUT') {
+      if (!admits(request)) {
+        say(response, 400, 'ExpiredToken');
+      } else if (request.method === 'PUT') {
         this.puts += 1;
         put.call(this, request, response, body);
       } else {
@@ -124,6 +148,11 @@ class OddServer {
     this.#server.closeAllConnections();
     this.#server.close();
   }
+}
+
+function say(response: ServerResponse, status: number, code: string): void {
+  response.writeHead(status, { 'content-type': 'application/xml' });
+  response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>as told</Message></Error>`);
 }
 
 describe('S3Store with a server of its own ways', () => {
@@ -198,6 +227,110 @@ describe('S3Store with a server of its own ways', () => {
     });
   });
 
+  it('puts each object with what it was told: encryption, class, tags, type and metadata', async () => {
+    let headers: IncomingMessage['headers'] = {};
+    const server = new OddServer(function (request, response, body) {
+      headers = request.headers;
+      this.keep(request, response, body);
+    });
+    odd = server;
+    const store = new S3Store('s3://faces', {
+      endpoint: await server.start(),
+      ...keys,
+      sessionToken: 'a-session',
+      checksums: 'when-supported',
+      serverSideEncryption: 'aws:kms',
+      kmsKeyId: 'the-key',
+      storageClass: 'STANDARD_IA',
+      tags: { project: 'edge & relay', stage: 'test' },
+    });
+    await store.put('a.png', png, { contentType: 'image/png', metadata: { id: 'a-1', time: 'now' } });
+    expect(headers).toMatchObject({
+      'x-amz-server-side-encryption': 'aws:kms',
+      'x-amz-server-side-encryption-aws-kms-key-id': 'the-key',
+      'x-amz-storage-class': 'STANDARD_IA',
+      'x-amz-tagging': 'project=edge%20%26%20relay&stage=test',
+      'x-amz-security-token': 'a-session',
+      'x-amz-checksum-crc32': expect.any(String),
+      'x-amz-meta-id': 'a-1',
+      'x-amz-meta-time': 'now',
+      'content-type': 'image/png',
+    });
+  });
+
+  it('says once that the server is not exclusive', async () => {
+    const store = await storeAt(overwriting());
+    const notices: string[] = [];
+    store.events.on('notice', ({ message }) => notices.push(message));
+    for (const key of ['a.png', 'b.png']) await store.put(key, png);
+    expect(notices).toEqual([expect.stringMatching(/does not heed If-None-Match/)]);
+  });
+
+  /** Takes only the session tokens that have not been revoked. */
+  const guarded = (valid: Set<string>) =>
+    new OddServer(
+      function (request, response, body) {
+        this.keep(request, response, body);
+      },
+      ({ headers }) => valid.has(String(headers['x-amz-security-token'])),
+    );
+  const provider = (tokens: string[], lifeMs?: number) => async () => ({
+    ...keys,
+    sessionToken: tokens.length > 1 ? tokens.shift()! : tokens[0]!,
+    ...(lifeMs !== undefined && { expiration: new Date(Date.now() + lifeMs) }),
+  });
+
+  it('asks for new credentials before the old ones expire', async () => {
+    odd = guarded(new Set(['one', 'two', 'three', 'four']));
+    const tokens = ['one', 'two', 'three', 'four'];
+    const store = new S3Store('s3://faces', {
+      endpoint: await odd.start(),
+      credentials: provider(tokens, 1_000),
+    });
+    for (const key of ['a.png', 'b.png', 'c.png', 'd.png']) expect(await store.put(key, png)).toBe('created');
+    expect(tokens).toEqual(['four']);
+  });
+
+  it('asks for new credentials when the server takes the old ones no longer, and asks to be tried again', async () => {
+    const valid = new Set(['old']);
+    odd = guarded(valid);
+    const store = new S3Store('s3://faces', {
+      endpoint: await odd.start(),
+      credentials: provider(['old', 'not yet known', 'new']),
+    });
+    expect(await store.put('a.png', png)).toBe('created');
+    valid.delete('old');
+    valid.add('new');
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      const failures = await Promise.allSettled(['b.png', 'c.png'].map((key) => store.put(key, png)));
+      expect(failures).toEqual(
+        Array(2).fill({
+          status: 'rejected',
+          reason: expect.objectContaining({ code: 'STORE_DENIED', retryable: true }),
+        }),
+      );
+    }
+    expect(await store.put('b.png', png)).toBe('created');
+  });
+
+  it('does not try for ever with credentials that are not good from the start, or that nobody renews', async () => {
+    const valid = new Set<string>();
+    odd = guarded(valid);
+    const endpoint = await odd.start();
+    const refusal = {
+      code: 'STORE_DENIED',
+      retryable: false,
+      message: expect.stringMatching(/when they end/),
+    };
+    const store = new S3Store('s3://faces', { endpoint, credentials: provider(['old']) });
+    await expect(store.put('a.png', png)).rejects.toMatchObject(refusal);
+    valid.add('fixed');
+    const fixed = new S3Store('s3://faces', { endpoint, ...keys, sessionToken: 'fixed' });
+    await fixed.put('a.png', png);
+    valid.clear();
+    await expect(fixed.put('b.png', png)).rejects.toMatchObject(refusal);
+  });
+
   it('gives a put up, with the reason, when its signal is aborted', async () => {
     const store = await storeAt(new OddServer(() => {}));
     const controller = new AbortController();
@@ -215,6 +348,18 @@ describe('new S3Store', () => {
     ['s3://faces', { endpoint: 'localhost:9000' }, /endpoint must be an http or https URL/],
     ['s3://faces', { accessKeyId: 'someone' }, /secretAccessKey must be given together/],
     ['s3://faces', { checksums: 'always' }, /checksums must be/],
+    [`s3://faces/${'p'.repeat(250)}/${'q'.repeat(250)}`, {}, /prefix of at most 480 bytes/],
+    ['s3://faces', { sessionToken: 'x' }, /sessionToken must be given together/],
+    ['s3://faces', { serverSideEncryption: 'yes' }, /serverSideEncryption must be/],
+    ['s3://faces', { kmsKeyId: 'x' }, /kmsKeyId must be given together/],
+    ['s3://faces', { serverSideEncryption: 'AES256', kmsKeyId: 'x' }, /kmsKeyId must be/],
+    [
+      's3://faces',
+      { storageClass: 'DEEP_ARCHIVE' },
+      /storageClass must be one whose objects can be read at once/,
+    ],
+    ['s3://faces', { storageClass: '' }, /storageClass must be/],
+    ['s3://faces', { tags: { '': 'x' } }, /tags must be at most ten/],
     ['s3://faces', { connections: 0 }, /connections must be a whole number above 0/],
   ])('refuses %j with %j', (location, options, message) => {
     expect(() => new S3Store(location, options as object)).toThrow(TypeError);

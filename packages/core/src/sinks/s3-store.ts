@@ -1,11 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
+import { EventEmitter } from 'eventemitter3';
+import { apart } from '../apart';
 import { assertKey } from './key';
-import { asStoreError, statusOf } from './s3-errors';
+import { areStale, asStaleError, asStoreError, type S3Place, statusOf } from './s3-errors';
 import { decodeMetadata, encodeMetadata, mapValues } from './s3-metadata';
-import { assertS3Options, clientConfigOf, type S3StoreOptions } from './s3-options';
+import { assertS3Options, clientConfigOf, objectSettings, type S3StoreOptions } from './s3-options';
 import { eraseEarlier, eraseVersions, versionsOf } from './s3-versions';
 import type { PutOptions, Store, StoredObject, StoreSupport } from './store';
+import type { StoreEvents } from './store-events';
 import { Turns } from './turns';
 
 /**
@@ -13,6 +16,11 @@ import { Turns } from './turns';
  * 16 is one) that heed `If-None-Match` for one request and not at the end of parts, and so would overwrite.
  */
 const PART_BYTES = 5 * 1024 ** 3;
+/** S3 takes keys of 1,024; this leaves enough for the longest that a sink makes. */
+const LONGEST_PREFIX_BYTES = 480;
+const NOT_EXCLUSIVE = (location: string) =>
+  `The server of ${location} does not heed If-None-Match: each object is looked for before it is put. Of two ` +
+  'processes that store other bytes under one id in the same moment, one can overwrite the other there.';
 const CONFLICT_ATTEMPTS = 8;
 const CONFLICT_DELAY_MS = 50;
 
@@ -24,12 +32,15 @@ const CONFLICT_DELAY_MS = 50;
  */
 export class S3Store implements Store {
   readonly location: string;
+  readonly events = new EventEmitter<StoreEvents>();
   readonly #options: S3StoreOptions;
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #turns = new Turns();
   #client: Promise<S3Client> | undefined;
   #exclusive: boolean | undefined;
+  /** Whether the server has ever done what we asked for. */
+  #wasLetIn = false;
 
   /** @param location `s3://bucket` or `s3://bucket/prefix` */
   constructor(location: string, options: S3StoreOptions = {}) {
@@ -40,6 +51,9 @@ export class S3Store implements Store {
       );
     }
     const [, bucket = '', prefix = ''] = match;
+    if (Buffer.byteLength(prefix) > LONGEST_PREFIX_BYTES) {
+      throw new TypeError(`location must have a prefix of at most ${LONGEST_PREFIX_BYTES} bytes.`);
+    }
     assertS3Options(options);
     this.#prefix = prefix && `${assertKey(prefix)}/`;
     this.#bucket = bucket;
@@ -51,10 +65,14 @@ export class S3Store implements Store {
     return { metadata: true, exclusive: this.#exclusive };
   }
 
-  /** Asks for the bucket. @throws {RelayError} `STORE_NOT_FOUND`, `STORE_DENIED` or `STORE_FAILED`. */
+  /**
+   * Asks what is in the bucket: unlike to HeadBucket, the server's answer says what is wrong.
+   * @throws {RelayError} `STORE_NOT_FOUND`, `STORE_DENIED` or `STORE_FAILED`.
+   */
   async open(): Promise<void> {
-    await this.#request(async (client, { HeadBucketCommand }) =>
-      client.send(new HeadBucketCommand({ Bucket: this.#bucket })),
+    const question = { Bucket: this.#bucket, Prefix: this.#prefix, MaxKeys: 1 };
+    await this.#request(async (client, { ListObjectsV2Command }) =>
+      client.send(new ListObjectsV2Command(question)),
     );
   }
 
@@ -152,15 +170,21 @@ export class S3Store implements Store {
     if (this.#exclusive !== undefined) return this.#putKnowing(name, data, options);
     if (await this.#has(name)) return 'exists';
     const outcome = await this.#send(name, data, options, '*');
-    if (outcome === 'exists') this.#exclusive = true;
+    if (outcome === 'exists') this.#learn(true);
     if (outcome === 'refused') {
-      this.#exclusive = false;
+      this.#learn(false);
       return this.#putKnowing(name, data, options);
     }
     // The same bytes once more: whatever the server does, the object stays as it is.
     const again = await this.#send(name, data, options, '*').catch(() => undefined);
-    if (again !== undefined) this.#exclusive = again === 'exists';
+    if (again !== undefined) this.#learn(again === 'exists');
     return outcome;
+  }
+
+  #learn(isExclusive: boolean): void {
+    this.#exclusive = isExclusive;
+    if (isExclusive) return;
+    apart(() => this.events.emit('notice', { message: NOT_EXCLUSIVE(this.location) }));
   }
 
   async #putKnowing(name: string, data: Uint8Array, options: PutOptions): Promise<'created' | 'exists'> {
@@ -172,13 +196,19 @@ export class S3Store implements Store {
     });
   }
 
+  /** By its first byte: unlike to HeadObject, the server's answer says what is wrong. */
   async #has(name: string): Promise<boolean> {
-    return this.#request(async (client, { HeadObjectCommand }) => {
+    return this.#request(async (client, { GetObjectCommand }) => {
       try {
-        await client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: name }));
+        const question = { Bucket: this.#bucket, Key: name, Range: 'bytes=0-0' };
+        const { Body } = await client.send(new GetObjectCommand(question));
+        await Body?.transformToByteArray();
         return true;
       } catch (error) {
-        if (statusOf(error) === 404) return false;
+        const status = statusOf(error);
+        // An object without any bytes has no first one.
+        if (status === 416) return true;
+        if (status === 404 && (error as Error).name !== 'NoSuchBucket') return false;
         throw error;
       }
     });
@@ -198,10 +228,11 @@ export class S3Store implements Store {
       ...(contentType && { ContentType: contentType }),
       ...(metadata && { Metadata: mapValues(metadata, encodeMetadata) }),
       ...(condition && { IfNoneMatch: condition }),
+      ...objectSettings(this.#options),
     };
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await this.#upload(params, signal);
+        await this.#use((client) => this.#upload(client, params, signal));
         return 'created';
       } catch (error) {
         const status = statusOf(error);
@@ -214,8 +245,11 @@ export class S3Store implements Store {
     }
   }
 
-  async #upload(params: PutObjectCommandInput, signal: AbortSignal | undefined): Promise<void> {
-    const client = await this.#connect();
+  async #upload(
+    client: S3Client,
+    params: PutObjectCommandInput,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const { Upload } = await import('@aws-sdk/lib-storage');
     signal?.throwIfAborted();
     const upload = new Upload({ client, params, partSize: PART_BYTES, queueSize: 1 });
@@ -235,15 +269,33 @@ export class S3Store implements Store {
     work: (client: S3Client, sdk: typeof import('@aws-sdk/client-s3')) => Promise<T>,
   ): Promise<T> {
     try {
-      return await work(await this.#connect(), await import('@aws-sdk/client-s3'));
+      return await this.#use(async (client) => work(client, await import('@aws-sdk/client-s3')));
     } catch (error) {
       throw this.#failure(error);
     }
   }
 
-  #connect(): Promise<S3Client> {
+  /** Credentials that were good and are so no longer are asked for anew, by a new client. */
+  async #use<T>(work: (client: S3Client) => Promise<T>): Promise<T> {
     this.#client ??= this.#makeClient();
-    return this.#client;
+    const connected = this.#client;
+    try {
+      const result = await work(await connected);
+      this.#wasLetIn = true;
+      return result;
+    } catch (error) {
+      const mayBeRenewed = this.#wasLetIn && this.#options.accessKeyId === undefined;
+      if (!(mayBeRenewed && areStale(error))) throw error;
+      if (this.#client === connected) this.#retire(await connected);
+      throw asStaleError(error, this.#place);
+    }
+  }
+
+  /** What is under way by it may end. */
+  #retire(client: S3Client): void {
+    if (this.#options.client) return;
+    this.#client = undefined;
+    setTimeout(() => client.destroy(), this.#options.requestTimeoutMs ?? 60_000).unref();
   }
 
   async #makeClient(): Promise<S3Client> {
@@ -253,7 +305,10 @@ export class S3Store implements Store {
   }
 
   #failure(error: unknown): unknown {
-    const { endpoint = 'Amazon S3' } = this.#options;
-    return asStoreError(error, { bucket: this.#bucket, endpoint });
+    return asStoreError(error, this.#place);
+  }
+
+  get #place(): S3Place {
+    return { bucket: this.#bucket, endpoint: this.#options.endpoint ?? 'Amazon S3' };
   }
 }

@@ -2,6 +2,7 @@ import type { RelayError } from '../errors';
 import type { GapRecord } from '../gap-record';
 import type { CompactionReport } from './manifest-compaction';
 import type { ManifestRow } from './manifest-row';
+import type { StoreEvents } from './store-events';
 
 /**
  * What became of a message. `duplicate`: the same bytes were there already, if only from an attempt of our
@@ -28,7 +29,8 @@ export interface StoredEvent {
   readonly row?: ManifestRow;
 }
 
-export interface SinkEvents {
+/** News of the store are passed on. */
+export interface SinkEvents extends StoreEvents {
   stored: [event: StoredEvent];
   duplicate: [event: { readonly id: string; readonly key: string }];
   /** `existingKey` is the object that was there before. */

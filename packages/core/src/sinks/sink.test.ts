@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { deliveryOf, id, key, keysOf, noisePng, properties } from '../../test/deliveries';
+import { blackPng } from '../../test/png';
 import type { Delivery } from '../message';
 import { FileStore } from './file-store';
 import { MemoryStore } from './memory-store';
@@ -49,7 +50,7 @@ describe('Sink', () => {
 
   it('keeps the attributes and the hash with the object, and what the bytes are', async () => {
     const sink = new Sink(new MemoryStore());
-    await sink.write(delivery({ contentType: 'text/plain', properties: { ...properties, foreign: 'no' } }));
+    await sink.write(delivery({ contentType: 'image/x-png', properties: { ...properties, foreign: 'no' } }));
     expect(await sink.store.get(key)).toMatchObject({
       contentType: 'image/png',
       metadata: { ...properties, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
@@ -184,7 +185,8 @@ describe('Sink', () => {
     }
     expect(sink.stats).toMatchObject({ stored: 0, rejected: bad.length });
     expect(reasons.filter((reason) => /20000 x 20000/.test(reason))).toHaveLength(1);
-    expect(await keysOf(store)).toHaveLength(2 * bad.length);
+    const kept = (await keysOf(store)).filter((key) => !key.startsWith('arrivals/'));
+    expect(kept).toHaveLength(2 * bad.length);
   });
 
   it('takes smaller pictures only when told so, and anything when told so', async () => {
@@ -195,6 +197,92 @@ describe('Sink', () => {
     expect(report).toEqual({ key: key.replace('.png', '.bin'), outcome: 'stored' });
     expect(await open.store.get(report.key)).toMatchObject({ contentType: 'text/plain' });
     expect((await open.write(delivery())).key).toBe(key);
+  });
+
+  it('accepts by topic: the first filter that fits, pictures where none does', async () => {
+    const sink = new Sink(new MemoryStore(), {
+      accept: { hw3faces: 'image', '+/logs': 'any', 'site/#': (message) => message.payload.length < 9 },
+    });
+    const payload = Buffer.from('text');
+    const outcomeOn = async (topic: string, parts: Partial<Delivery> = {}) =>
+      (await sink.write(delivery({ payload, topic, properties: {}, ...parts }))).outcome;
+    expect(await outcomeOn('hw3faces')).toBe('rejected');
+    expect(await outcomeOn('front/logs')).toBe('stored');
+    for (const topic of ['front/logs/more', 'logs', '$front/logs', 'elsewhere']) {
+      expect(await outcomeOn(topic), topic).toBe('rejected');
+    }
+    for (const topic of ['site', 'site/a/b']) expect(await outcomeOn(topic), topic).toBe('stored');
+    expect(await outcomeOn('site/a', { payload: Buffer.from('longer text') })).toBe('rejected');
+  });
+
+  it('keeps with a message why a function does not accept it, also when the function fails', async () => {
+    const answers = [false, '', 'too late', new Error('no idea')];
+    const reasons: string[] = [];
+    const sink = new Sink(new MemoryStore(), {
+      accept: async () => {
+        const answer = answers.shift()!;
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+    });
+    sink.on('rejected', ({ reason }) => reasons.push(reason));
+    for (const text of ['a', 'b', 'c', 'd']) {
+      await sink.write(delivery({ payload: Buffer.from(text), properties: {} }));
+    }
+    expect(reasons).toEqual([
+      'It is not accepted.',
+      'It is not accepted.',
+      'too late',
+      'Whether to accept it could not be found out: no idea',
+    ]);
+  });
+
+  it.each([
+    ['image', 'text/plain', 'rejected'],
+    ['image', 'image/jpeg', 'rejected'],
+    ['image', 'IMAGE/PNG; charset=x', 'stored'],
+    ['image', 'application/octet-stream', 'stored'],
+    ['image', '', 'stored'],
+    ['any', 'image/webp', 'rejected'],
+    ['any', 'image/png', 'stored'],
+  ] as const)('with accept %j and a PNG that says it is %j: %s', async (accept, contentType, outcome) => {
+    const sink = new Sink(new MemoryStore(), { accept });
+    expect((await sink.write(delivery({ contentType }))).outcome).toBe(outcome);
+  });
+
+  it.each([
+    ['image/png', 'rejected', 'application/octet-stream'],
+    ['image/gif', 'stored', 'image/gif'],
+    ['text/plain; charset=utf-8', 'stored', 'text/plain; charset=utf-8'],
+    ['text/plain\r\nx-amz-acl: public-read', 'stored', undefined],
+    ['☃', 'stored', undefined],
+  ])('with anything accepted, a text that says it is %j is %s', async (contentType, outcome, kept) => {
+    const sink = new Sink(new MemoryStore(), { accept: 'any' });
+    const report = await sink.write(delivery({ payload: Buffer.from('text'), contentType }));
+    expect(report.outcome).toBe(outcome);
+    expect((await sink.store.get(report.key))?.contentType).toBe(kept);
+  });
+
+  it('does not go over all pixels of a JPEG more often than one needs', async () => {
+    const jpeg = await sharp(png).jpeg().toBuffer();
+    const scan = jpeg.lastIndexOf('ffda', undefined, 'hex');
+    const end = jpeg.length - 2;
+    const scans = Array.from({ length: 100 }, () => jpeg.subarray(scan, end));
+    const payload = Buffer.concat([jpeg.subarray(0, end), ...scans, jpeg.subarray(end)]);
+    const sink = new Sink(new MemoryStore());
+    const reasons: string[] = [];
+    sink.on('rejected', ({ reason }) => reasons.push(reason));
+    expect((await sink.write(delivery({ payload }))).outcome).toBe('rejected');
+    expect(reasons).toEqual([expect.stringMatching(/101 scans; the limit is 100/)]);
+  });
+
+  it('ends the decoding of what takes too long', { timeout: 60_000 }, async () => {
+    const payload = blackPng(100_000, 40_000);
+    const sink = new Sink(new MemoryStore(), { maxPixels: 1e10, maxDecodeSeconds: 1 });
+    const reasons: string[] = [];
+    sink.on('rejected', ({ reason }) => reasons.push(reason));
+    expect((await sink.write(delivery({ payload }))).outcome).toBe('rejected');
+    expect(reasons).toEqual([expect.stringMatching(/takes longer than 1 s/)]);
   });
 
   it('chooses the store by the location', async () => {
@@ -210,12 +298,48 @@ describe('Sink', () => {
     expect(new Sink('s3://faces/a').store).toBeInstanceOf(S3Store);
   });
 
+  it('gives what is delivered again the key that it had, whatever the clock says then', async () => {
+    const store = new MemoryStore();
+    const payload = Buffer.from('not a picture');
+    const first = { receivedAt: Date.UTC(2026, 5, 7, 8, 59) };
+    const again = { receivedAt: Date.UTC(2026, 5, 8, 0, 1), redelivered: true };
+    const named = { key: '{received:%F}/{captured:%H}/{id}.{ext}' };
+    const dated = { key: `2026-06-07/03/${id}.png`, outcome: 'stored' };
+    for (const { options, parts, report } of [
+      { options: named, parts: {}, report: dated },
+      { options: {}, parts: { properties: {} }, report: { outcome: 'stored' } },
+      { options: {}, parts: { payload, properties: {} }, report: { outcome: 'rejected' } },
+    ]) {
+      const before = await new Sink(store, options).write(delivery({ ...first, ...parts }));
+      expect(before).toMatchObject(report);
+      const keys = await keysOf(store);
+      // Another process, which remembers nothing.
+      const after = await new Sink(store, options).write(delivery({ ...again, ...parts }));
+      expect(after.key).toBe(before.key);
+      expect(await keysOf(store)).toEqual(keys);
+    }
+  });
+
+  it('does without a note of the arrival that somebody has cut short', async () => {
+    const store = new MemoryStore();
+    const sink = new Sink(store, { key: '{received:%F}/{id}.{ext}' });
+    await store.put(`arrivals/${id}-0.json`, Buffer.from('{"rec'));
+    const { key } = await sink.write(delivery());
+    const again = await sink.write(delivery({ receivedAt: Date.UTC(2027, 0, 1) }));
+    expect(again).toEqual({ key, outcome: 'duplicate' });
+  });
+
   it.each([
     ['http://faces', {}, /location must be/],
     [undefined, {}, /location must be/],
     [{}, {}, /location must be/],
     ['faces', { concurrency: 0 }, /concurrency must be/],
     ['faces', { accept: 'all' }, /accept must be/],
+    ['faces', { accept: { 'a/#': 'most' } }, /accept\["a\/#"\] must be/],
+    ['faces', { accept: { 'a/#/b': 'any' } }, /topic filters/],
+    ['faces', { accept: { '$share/g/a': 'any' } }, /topic filters/],
+    ['faces', { maxDecodeSeconds: 0.5 }, /maxDecodeSeconds must be/],
+    ['faces', { key: '{camera}.{ext}' }, /two pictures could get one key.*\{received:FORMAT\}/],
     ['faces', { maxPixels: -1 }, /maxPixels must be/],
     ['faces', { retry: { firstDelayMs: 0 } }, /retry\.firstDelayMs must be/],
     ['s3://faces', { s3: { endpoint: 'nowhere' } }, /endpoint must be/],

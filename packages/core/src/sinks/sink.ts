@@ -3,21 +3,26 @@ import { EventEmitter } from 'eventemitter3';
 import { RelayError } from '../errors';
 import { formatRanges, type GapRecord, gapIn } from '../gap-record';
 import type { Message } from '../message';
+import { pause, type RetryOptions, retryDelayMs, retryOptions } from '../retry';
 import type { Writer } from '../stage';
+import { type Accept, type AcceptByTopic, acceptance } from './accept';
+import { firstArrival } from './arrival';
 import { type Examination, type ExaminationOptions, examine } from './examination';
+import type { FileStoreOptions } from './file-store-options';
+import { DEFAULT_KEY_TEMPLATE, KeyTemplate } from './key-template';
 import { Limit } from './limit';
 import { compactManifest } from './manifest-compaction';
 import { type ManifestOptions, manifestSettings } from './manifest-options';
 import { type ManifestRow, rowOf } from './manifest-row';
 import { ManifestUpkeep } from './manifest-upkeep';
 import { ManifestWriter } from './manifest-writer';
-import { conflictKey, gapKey, noteKey, objectKey, rejectedKey } from './object-key';
+import { conflictKey, gapKey, keyFields, noteKey, OWN_FOLDERS, rejectedKey } from './object-key';
 import { objectMetadata } from './object-metadata';
 import { arrivalOf, type Provenance } from './provenance';
-import { pause, type RetryOptions, retryDelayMs, retryOptions } from './retry';
 import type { S3StoreOptions } from './s3-options';
 import type { SinkEvents, SinkStats, StoredReport } from './sink-events';
 import type { Store } from './store';
+import type { RemovedEvent } from './store-events';
 import { isStore, storeAt } from './store-location';
 import { isTombstone } from './tombstone';
 
@@ -25,12 +30,24 @@ export interface SinkOptions {
   /** How many messages it stores at once. @default 16 */
   readonly concurrency?: number;
   /**
-   * `image`: what is not an intact picture is kept under `rejected/`. `any`: everything is stored.
+   * The key of each object: text and the fields `{id}`, `{ext}`, `{camera}`, `{track}`, `{sequence}`,
+   * `{captured:…}` and `{received:…}`, times as in strftime and in UTC. It ends with the whole id, so that no two
+   * pictures share a key, and `.{ext}`. Received is when a message first arrived: a note of it, one more object
+   * for each picture, keeps the key the same when the message is delivered again.
+   * @default '{camera}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}'
+   */
+  readonly key?: string;
+  /**
+   * What is stored as what it is, for all or by topic filter, e.g. `{ hw3faces: 'image', 'logs/#': 'any' }`. All
+   * else is kept under `rejected/`, the reason beside it: what is not accepted, is not an intact picture where
+   * one is wanted, or is not what its content type says.
    * @default 'image'
    */
-  readonly accept?: 'image' | 'any';
-  /** Width times height of a picture at the most; a larger one is rejected. @default 100,000,000 */
+  readonly accept?: Accept | AcceptByTopic;
+  /** Width times height of a picture at the most; a larger one is rejected undecoded. @default 25,000,000 */
   readonly maxPixels?: number;
+  /** Seconds that a picture may take to decode, a whole number; one that takes longer is rejected. @default 10 */
+  readonly maxDecodeSeconds?: number;
   /**
    * Writes down what is stored, as JSON lines under `manifest/`, before a message counts as stored: what
    * `audit()`, `forget()` and DuckDB read. Costs one more object for about as many messages as are stored at
@@ -41,6 +58,8 @@ export interface SinkOptions {
   readonly retry?: RetryOptions;
   /** For `s3://` locations. */
   readonly s3?: S3StoreOptions;
+  /** For folders: how long and how much to keep, what to leave free of the disk. */
+  readonly files?: FileStoreOptions;
 }
 
 interface Kept {
@@ -72,6 +91,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   readonly concurrency: number;
   readonly store: Store;
   readonly #ownsStore: boolean;
+  readonly #key: KeyTemplate;
   readonly #examination: ExaminationOptions;
   readonly #retry: Required<RetryOptions>;
   readonly #closing = new AbortController();
@@ -89,6 +109,8 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     bytes: 0,
     retries: 0,
   };
+  readonly #passNotice = (event: { readonly message: string }) => void this.emit('notice', event);
+  readonly #passRemoval = (event: RemovedEvent) => void this.emit('removed', event);
   #opening: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -98,15 +120,15 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
    */
   constructor(location: string | Store, options: SinkOptions = {}) {
     super();
-    const { concurrency = 16, accept = 'image', maxPixels, retry = {}, s3 = {}, manifest = false } = options;
+    const { concurrency = 16, accept = 'image', retry = {}, s3 = {}, files = {} } = options;
+    const { maxPixels = 25_000_000, maxDecodeSeconds = 10, manifest = false } = options;
+    this.#key = new KeyTemplate(options.key ?? DEFAULT_KEY_TEMPLATE, OWN_FOLDERS);
     if (!(Number.isInteger(concurrency) && concurrency > 0)) {
       throw new TypeError(`concurrency must be a whole number above 0, not ${concurrency}.`);
     }
-    if (accept !== 'image' && accept !== 'any') {
-      throw new TypeError(`accept must be 'image' or 'any', not ${JSON.stringify(accept)}.`);
-    }
-    if (maxPixels !== undefined && !(maxPixels > 0)) {
-      throw new TypeError(`maxPixels must be a number above 0, not ${maxPixels}.`);
+    if (!(maxPixels > 0)) throw new TypeError(`maxPixels must be a number above 0, not ${maxPixels}.`);
+    if (!(Number.isInteger(maxDecodeSeconds) && maxDecodeSeconds > 0)) {
+      throw new TypeError(`maxDecodeSeconds must be a whole number above 0, not ${maxDecodeSeconds}.`);
     }
     const settings = manifestSettings(manifest, concurrency);
     // While rows gather and a part is on its way, the next objects are being stored.
@@ -114,10 +136,11 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#limit = new Limit(concurrency);
     this.#manifest = settings && new ManifestWriter((key, data) => this.#putPart(key, data), settings);
     this.#upkeep = settings && this.#upkeepOf(settings.upkeep);
-    this.#examination = { accept, ...(maxPixels !== undefined && { maxPixels }) };
+    this.#examination = { accept: acceptance(accept), maxPixels, maxSeconds: maxDecodeSeconds };
     this.#retry = retryOptions(retry);
     this.#ownsStore = !isStore(location);
-    this.store = isStore(location) ? location : storeAt(location, { connections: concurrency, ...s3 });
+    this.store = isStore(location) ? location : storeAt(location, { connections: concurrency, ...s3 }, files);
+    this.store.events?.on('notice', this.#passNotice).on('removed', this.#passRemoval);
   }
 
   get stats(): SinkStats {
@@ -170,6 +193,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     await Promise.allSettled([this.#opening, ...this.#inFlight]);
     await this.#upkeep?.stop();
     if (this.#ownsStore) await this.store.close();
+    this.store.events?.off('notice', this.#passNotice).off('removed', this.#passRemoval);
   }
 
   async #write(message: Message, signal: AbortSignal | undefined): Promise<StoredReport> {
@@ -189,20 +213,39 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     await abortable(this.open(), signal);
     const gap = gapIn(message);
     if (gap) return this.#keepGap(message, gap, signal);
-    const examination = await examine(message, this.#examination);
-    return examination.fault === undefined
-      ? this.#store(message, examination, signal)
-      : this.#reject(message, examination, examination.fault, signal);
+    const found = await examine(message, this.#examination);
+    const receivedAt = await this.#arrivalOf(message, found, signal);
+    const { provenance } = found;
+    const examination = provenance.isDatedByArrival
+      ? { ...found, provenance: { ...provenance, capturedAt: receivedAt } }
+      : found;
+    if (examination.fault !== undefined) return this.#reject(message, examination, examination.fault, signal);
+    const key = this.#key.keyOf(keyFields(examination.provenance, receivedAt, examination.extension));
+    return this.#store(message, key, examination, signal);
+  }
+
+  /** When it arrived; where its key depends on that, when it arrived for the first time. */
+  async #arrivalOf(
+    message: Message,
+    { provenance, fault }: Examination,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const arrivedAt = arrivalOf(message);
+    const usesArrival = fault === undefined && this.#key.usesArrival;
+    if (!(usesArrival || provenance.isDatedByArrival)) return arrivedAt;
+    return firstArrival(provenance.id, arrivedAt, {
+      put: (key, note) => this.#put(key, note, { contentType: 'application/json', signal }),
+      get: async (key) => (await this.#persist(() => this.store.get(key), key, signal))?.data,
+    });
   }
 
   async #store(
     message: Message,
+    existingKey: string,
     examination: Examination,
     signal: AbortSignal | undefined,
   ): Promise<Settled> {
-    const { provenance, extension } = examination;
-    const { id, capturedAt, readAt } = provenance;
-    const existingKey = objectKey(provenance, extension);
+    const { id, capturedAt, readAt } = examination.provenance;
     const kept = await this.#keep(existingKey, message.payload, examination, signal);
     const { key, outcome } = kept;
     if (outcome === 'forgotten') return this.#forgotten(id, key);
@@ -261,9 +304,11 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   /** The record of what was dropped on the way is no picture, and no trouble either. */
   async #keepGap(message: Message, gap: GapRecord, signal: AbortSignal | undefined): Promise<Settled> {
     const { id, camera, boot, numbers, reason, time } = gap;
-    const provenance: Provenance = { id, camera, capturedAt: Date.parse(time), attributes: { boot } };
+    const capturedAt = Date.parse(time);
+    const isDatedByArrival = false;
+    const provenance: Provenance = { id, camera, capturedAt, isDatedByArrival, attributes: { boot } };
     const examination = { provenance, extension: 'json', contentType: 'application/json' };
-    const kept = await this.#keep(gapKey(provenance.capturedAt, id), message.payload, examination, signal);
+    const kept = await this.#keep(gapKey(provenance), message.payload, examination, signal);
     if (kept.outcome === 'forgotten') return this.#forgotten(id, kept.key);
     const tell = () => {
       this.#stats.gaps += 1;

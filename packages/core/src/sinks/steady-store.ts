@@ -1,5 +1,5 @@
 import { RelayError } from '../errors';
-import { pause, retryDelayMs, retryOptions } from './retry';
+import { pause, retryDelayMs, retryOptions } from '../retry';
 import type { PutOptions, Store, StoredObject } from './store';
 
 const ATTEMPTS = 8;

@@ -1,13 +1,14 @@
 import { FileStore } from './file-store';
+import type { FileStoreOptions } from './file-store-options';
 import type { S3StoreOptions } from './s3-options';
 import { S3Store } from './s3-store';
 import type { Store } from './store';
 
 /** `s3://bucket/prefix` → S3Store; a path or a `file:` URL → FileStore; a `TypeError` for anything else. */
-export function storeAt(location: string, s3: S3StoreOptions): Store {
+export function storeAt(location: string, s3: S3StoreOptions, files: FileStoreOptions): Store {
   const scheme = typeof location === 'string' ? /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1] : 'none';
   if (scheme === 's3') return new S3Store(location, s3);
-  if (scheme === undefined || scheme === 'file') return new FileStore(location);
+  if (scheme === undefined || scheme === 'file') return new FileStore(location, files);
   throw new TypeError(
     'location must be s3://bucket/prefix, the path or file: URL of a folder, or a store, ' +
       `not ${JSON.stringify(location)}.`,

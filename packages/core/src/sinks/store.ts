@@ -1,3 +1,6 @@
+import type { EventEmitter } from 'eventemitter3';
+import type { StoreEvents } from './store-events';
+
 /** What goes with an object. */
 export interface ObjectDetails {
   /** MIME type. */
@@ -33,6 +36,8 @@ export interface Store {
   /** How a person would write the place: `s3://bucket/prefix`, `/srv/faces`. */
   readonly location: string;
   readonly supports: StoreSupport;
+  /** News, for a store that has any; a sink passes them on as its own. */
+  readonly events?: EventEmitter<StoreEvents>;
   /** Checks that the place is there and can be written to. Idempotent. @throws {RelayError} with the cure. */
   open(): Promise<void>;
   /**

@@ -33,22 +33,62 @@ export interface CaptureDamage {
   readonly error: RelayError;
 }
 
+/** How large and how often pictures come. */
+export interface CaptureMode {
+  /** Pixels. */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+  /** Where it was asked for, or measured. */
+  readonly framesPerSecond?: number;
+}
+
+/** A camera that gives something other than what it was asked for. */
+export interface CaptureMismatch {
+  readonly requested: CaptureMode;
+  readonly got: CaptureMode;
+  /** What the camera has to offer, each as a person reads it; empty where nobody can know. */
+  readonly offers: readonly string[];
+}
+
+/** Who hears what a capture has to tell beside its frames; a capture calls it as it happens. */
+export interface CaptureListener {
+  /** A part of the input was skipped. Of a recording it is part of the error at the end, too. */
+  damaged(damage: CaptureDamage): void;
+  /** The first frames are not what was asked for, and the capture goes on with them. */
+  mismatched(mismatch: CaptureMismatch): void;
+}
+
 /**
- * The mechanism of a camera, file or stream, driven by FrameSource, which holds the policy (sequence
- * numbers, dropping, restart). A capture does no I/O before `describe()` or `frames()`.
+ * The mechanism of a camera, file or stream, driven by FrameSource, which holds the policy: sequence
+ * numbers, dropping, the watchdog, restarts. A capture does no I/O before `describe()` or `frames()`.
+ *
+ * A recording ends; a failure ends it, too. A live capture has no end of its own: when its iteration ends
+ * or rejects with a retryable `RelayError`, FrameSource iterates it again after a pause. So it needs no
+ * restart, no timeout and no pause in itself, only errors that say in the same words each time what is the
+ * matter: missing, busy, denied and unreachable are each a code of their own.
  */
 export interface Capture {
   /** What the camera is called where nobody names it: letters, digits, `.`, `_` and `-`. */
   readonly name: string;
-  /** True for a camera that goes on without us: waiting frames are dropped. False: it waits for us. */
+  /**
+   * True for a camera that goes on without us: it is read without a pause, waiting frames are dropped, and
+   * it is started again when it fails or stalls. False for a recording, which waits for us.
+   */
   readonly live: boolean;
-  /** Looks at the input without consuming it. @throws {RelayError} when there is none. */
+  /**
+   * Looks at the input without consuming it. A live capture says what it knows without opening the camera.
+   * @throws {RelayError} when there is none.
+   */
   describe(): Promise<CaptureDescription>;
   /**
-   * Opens the input, gives its frames in order, and lets go of everything it opened when the iteration
-   * ends, is given up, or `signal` is aborted (which ends it). May be called again after that.
-   * @param onDamage hears of what was skipped; it is part of the error at the end, too.
-   * @throws {RelayError} `SOURCE_FAILED` or a more precise code, after the frames that could be had.
+   * Opens the input, gives its frames in order, and lets go of everything it opened (processes, sockets,
+   * files) before the iteration has ended, however it ends: by itself, given up, or by an aborted `signal`,
+   * which ends it without an error. May be called again after that.
+   * @throws {RelayError} after the frames that could be had. `retryable` where the same call can succeed
+   *   later: `SOURCE_NOT_FOUND`, `SOURCE_BUSY`, `SOURCE_DENIED`, `SOURCE_UNREACHABLE`, or `SOURCE_FAILED`
+   *   with the last lines of a process's output. Not retryable, e.g. `SOURCE_UNSUITABLE`: it is not what
+   *   was asked for exactly.
    */
-  frames(signal: AbortSignal, onDamage?: (damage: CaptureDamage) => void): AsyncIterable<CapturedFrame>;
+  frames(signal: AbortSignal, listener?: CaptureListener): AsyncIterable<CapturedFrame>;
 }

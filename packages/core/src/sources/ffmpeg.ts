@@ -44,13 +44,23 @@ export function knowsOption(program: string, option: string): Promise<boolean> {
   return known.then((text) => text.split('\n').some((line) => line.split(/[ <[]/, 1)[0] === option));
 }
 
+/** Whether lists of inputs can have options for each (the directive `option` of ffconcat, since 5.0). */
+export function knowsListOptions(program: string): Promise<boolean> {
+  const known = versions.get(program) ?? say(program, '-version');
+  versions.set(program, known);
+  return known.then((text) => Number(/^ffmpeg version n?(\d+)\./.exec(text)?.[1]) >= 5);
+}
+
 const help = new Map<string, Promise<string>>();
+const versions = new Map<string, Promise<string>>();
 
 function readHelp(program: string): Promise<string> {
+  return say(program, '-hide_banner', '-h', 'long');
+}
+
+function say(program: string, ...args: string[]): Promise<string> {
   return new Promise((resolve) => {
-    execFile(program, ['-hide_banner', '-h', 'long'], { maxBuffer: 16 << 20 }, (_, output) =>
-      resolve(output),
-    );
+    execFile(program, args, { maxBuffer: 16 << 20 }, (_, output) => resolve(output));
   });
 }
 

@@ -1,38 +1,16 @@
 import { EventEmitter } from 'eventemitter3';
 import { Channel } from '../channel';
+import { RelayError } from '../errors';
 import type { Frame } from '../frame';
 import { assertName } from '../identity';
-import type { Capture, CaptureDamage, CaptureDescription } from './capture';
+import { pause } from '../retry';
+import type { Capture, CaptureDescription, CapturedFrame, CaptureListener } from './capture';
 import { CaptureRun } from './capture-run';
-import { captureFor } from './location';
-import type { RecordingOptions } from './recording-options';
-
-export interface FrameSourceOptions extends RecordingOptions {
-  /** The name in ids and object keys: letters, digits, `.`, `_` and `-`. @default from the location */
-  readonly camera?: string;
-  /** How many frames may wait for the next stage. @default 2 */
-  readonly highWaterMark?: number;
-}
-
-export interface FrameSourceStats {
-  /** Frames that the capture delivered. */
-  readonly captured: number;
-  /** Frames of a live camera that waited too long and gave way to newer ones. */
-  readonly dropped: number;
-  /** Parts of the input that could not be read. */
-  readonly damaged: number;
-}
-
-export interface FrameSourceEvents {
-  /** The first frame is here; `width` and `height` in pixels, `frames` where the number is known. */
-  open: [opened: { camera: string; width: number; height: number; frames?: number }];
-  /** A frame of a live camera gave way to a newer one. */
-  drop: [dropped: { camera: string; sequence: number; capturedAt: number }];
-  /** A part of the input could not be read; the rest goes on, and the iteration fails at its end. */
-  damaged: [damage: CaptureDamage];
-  /** The capture has ended, for whatever reason. */
-  end: [stats: FrameSourceStats & { camera: string }];
-}
+import type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './frame-source-events';
+import { liveOptions } from './live-options';
+import { type CommandLocation, captureFor } from './location';
+import { type Restart, Restarts } from './restarts';
+import { watched } from './watchdog';
 
 /**
  * The frames of a camera, a video or a folder of pictures.
@@ -50,30 +28,49 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
   readonly camera: string;
   readonly #capture: Capture;
   readonly #highWaterMark: number;
+  readonly #live: ReturnType<typeof liveOptions>;
+  readonly #listener: CaptureListener = {
+    damaged: (damage) => {
+      this.#damaged += 1;
+      this.emit('damaged', { camera: this.camera, ...damage });
+    },
+    mismatched: (mismatch) => this.emit('mismatch', { camera: this.camera, ...mismatch }),
+  };
   #run: CaptureRun | undefined;
   #closed = false;
   #captured = 0;
   #dropped = 0;
   #damaged = 0;
+  #restarts = 0;
+  #stalls = 0;
 
   /**
-   * @param location a folder, a pattern such as `photos/*.jpg`, a picture, a video file, or a capture
-   *   of your own (which has its options already).
+   * @param location an `rtsp://`, `rtsps://`, `http://` or `https://` stream, `{ command: [...] }` that writes
+   *   JPEGs, a folder, a pattern such as `photos/*.jpg`, a picture, a video file, or a capture of your own
+   *   (which has its options already).
+   * @throws {TypeError} for an option that cannot be, or that does not go with the location.
    */
-  constructor(location: string | Capture, options: FrameSourceOptions = {}) {
+  constructor(location: string | CommandLocation | Capture, options: FrameSourceOptions = {}) {
     super();
-    const { camera, highWaterMark = 2, ...recording } = options;
+    const { camera, highWaterMark = 2, stallMs, openMs, retry, ...rest } = options;
     if (!(Number.isInteger(highWaterMark) && highWaterMark > 0)) {
       throw new TypeError(`highWaterMark must be a whole number above 0, not ${highWaterMark}.`);
     }
-    this.#capture = captureFor(location, recording);
+    this.#capture = captureFor(location, rest);
+    this.#live = liveOptions({ stallMs, openMs, retry }, this.#capture.live);
     this.#highWaterMark = highWaterMark;
     this.camera = assertName(camera ?? this.#capture.name, 'camera');
     this.name = `camera ${this.camera}`;
   }
 
   get stats(): FrameSourceStats {
-    return { captured: this.#captured, dropped: this.#dropped, damaged: this.#damaged };
+    return {
+      captured: this.#captured,
+      dropped: this.#dropped,
+      damaged: this.#damaged,
+      restarts: this.#restarts,
+      stalls: this.#stalls,
+    };
   }
 
   /**
@@ -138,10 +135,57 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
     return this.#run;
   }
 
-  async *#frames(signal: AbortSignal): AsyncGenerator<Frame, void> {
+  #frames(signal: AbortSignal): AsyncGenerator<Frame, void> {
+    return this.#capture.live ? this.#liveFrames(signal) : this.#recordedFrames(signal);
+  }
+
+  async *#recordedFrames(signal: AbortSignal): AsyncGenerator<Frame, void> {
     const { frames } = await this.#capture.describe();
+    yield* this.#numbered(this.#capture.frames(signal, this.#listener), frames);
+  }
+
+  /** Opens the camera, and again after each failure that can pass. */
+  async *#liveFrames(signal: AbortSignal): AsyncGenerator<Frame, void> {
+    const restarts = new Restarts(this.#live.retry);
+    const context = { signal, stage: this.name, listener: this.#listener };
+    while (!signal.aborted) {
+      let error = new RelayError(`The ${this.name} has ended. It is started again.`, {
+        code: 'SOURCE_FAILED',
+        stage: this.name,
+        retryable: true,
+      });
+      try {
+        for await (const frame of this.#numbered(watched(this.#capture, this.#live, context))) {
+          restarts.delivered();
+          yield frame;
+        }
+      } catch (caught) {
+        if (signal.aborted) return;
+        if (!(caught instanceof RelayError && caught.retryable)) throw caught;
+        error = caught;
+      }
+      if (signal.aborted) return;
+      await pause(this.#report(error, restarts.failed(error)), [signal]);
+    }
+  }
+
+  /** Tells of a failure; gives how long to wait. */
+  #report(error: RelayError, { attempt, inMs, isNews, isCrashLoop }: Restart): number {
+    const { camera } = this;
+    this.#restarts += 1;
+    if (error.code === 'SOURCE_STALLED') {
+      this.#stalls += 1;
+      this.emit('stall', { camera, error });
+    }
+    if (isNews) this.emit('offline', { camera, error });
+    if (isCrashLoop) this.emit('crashloop', { camera, attempts: attempt, error });
+    this.emit('restart', { camera, attempt, inMs, error });
+    return inMs;
+  }
+
+  async *#numbered(source: AsyncIterable<CapturedFrame>, frames?: number): AsyncGenerator<Frame, void> {
     let isOpen = false;
-    for await (const captured of this.#capture.frames(signal, (damage) => this.#reportDamage(damage))) {
+    for await (const captured of source) {
       const { width, height } = captured.image;
       if (!isOpen) {
         this.emit('open', { camera: this.camera, width, height, ...(frames !== undefined && { frames }) });
@@ -151,10 +195,5 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
       this.#captured += 1;
       yield { camera: this.camera, sequence, ...captured };
     }
-  }
-
-  #reportDamage(damage: CaptureDamage): void {
-    this.#damaged += 1;
-    this.emit('damaged', damage);
   }
 }

@@ -21,7 +21,8 @@ async function read(capture: ImageCapture, limit = Number.POSITIVE_INFINITY) {
   const damages: CaptureDamage[] = [];
   let error: unknown;
   try {
-    for await (const frame of capture.frames(new AbortController().signal, (one) => damages.push(one))) {
+    const listener = { damaged: (one: CaptureDamage) => void damages.push(one), mismatched: () => {} };
+    for await (const frame of capture.frames(new AbortController().signal, listener)) {
       frames.push(frame);
       if (frames.length === limit) break;
     }

@@ -1,20 +1,15 @@
 import { readFile, stat } from 'node:fs/promises';
 import { decode, readHeader } from '../codec';
 import { messageOf, RelayError } from '../errors';
-import type { Capture, CaptureDamage, CaptureDescription, CapturedFrame } from './capture';
+import type { Capture, CaptureDescription, CapturedFrame, CaptureListener } from './capture';
+import { assertCaptureOptions, type CaptureOptions, PICTURE_OPTIONS, startTimeOf } from './capture-options';
 import { exifTime } from './exif-time';
 import { nameOfPath } from './input-path';
 import { Pace } from './pace';
 import { isPattern, listPictures, splitPattern } from './picture-files';
-import {
-  assertRecordingOptions,
-  PICTURE_OPTIONS,
-  type RecordingOptions,
-  startTimeOf,
-} from './recording-options';
 
 /** What a capture of pictures can be told. */
-export type ImageCaptureOptions = Pick<RecordingOptions, (typeof PICTURE_OPTIONS)[number]>;
+export type ImageCaptureOptions = Pick<CaptureOptions, (typeof PICTURE_OPTIONS)[number]>;
 
 /** Where nothing says how fast a loop of pictures was taken. */
 const DEFAULT_STEP_MS = 40;
@@ -37,7 +32,7 @@ export class ImageCapture implements Capture {
   readonly #options: ImageCaptureOptions;
 
   constructor(location: string, options: ImageCaptureOptions = {}) {
-    assertRecordingOptions(options, 'a capture of pictures', PICTURE_OPTIONS);
+    assertCaptureOptions(options, 'a capture of pictures', PICTURE_OPTIONS);
     this.#location = location;
     this.#options = { ...options };
     this.name = nameOfPath(isPattern(location) ? splitPattern(location).folder : location);
@@ -56,10 +51,7 @@ export class ImageCapture implements Capture {
     };
   }
 
-  async *frames(
-    signal: AbortSignal,
-    onDamage?: (damage: CaptureDamage) => void,
-  ): AsyncGenerator<CapturedFrame, void> {
+  async *frames(signal: AbortSignal, listener?: CaptureListener): AsyncGenerator<CapturedFrame, void> {
     const paths = await listPictures(this.#location, this.#stage);
     const { framesPerSecond, loop } = this.#options;
     const stepMs = framesPerSecond ? 1000 / framesPerSecond : DEFAULT_STEP_MS;
@@ -75,7 +67,7 @@ export class ImageCapture implements Capture {
         const picture = await this.#read(path, position).catch(asDamage);
         if (picture instanceof RelayError) {
           damaged.set(path, picture);
-          onDamage?.({ name: path, error: picture });
+          listener?.damaged({ name: path, error: picture });
           continue;
         }
         const { takenAt, ...frame } = picture;

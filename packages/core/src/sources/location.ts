@@ -1,15 +1,25 @@
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import type { Capture } from './capture';
-import { withoutCredentials } from './ffmpeg-process';
+import { assertCaptureOptions, type CaptureOptions } from './capture-options';
+import { CommandCapture } from './command-capture';
+import { withoutCredentials } from './credentials';
+import { HttpCapture } from './http-capture';
 import { ImageCapture } from './image-capture';
+import { isRemoteFile } from './input-path';
 import { PathCapture } from './path-capture';
 import { isPattern, isPicturePath } from './picture-files';
-import { assertRecordingOptions, type RecordingOptions } from './recording-options';
+import { VideoFile } from './video-file';
+import { VideoStream } from './video-stream';
+
+/** A command that writes JPEGs to its standard output: the program and its arguments. */
+export interface CommandLocation {
+  readonly command: readonly string[];
+}
 
 interface Rule {
   readonly applies: (location: string) => boolean;
-  readonly create: (location: string, options: RecordingOptions) => Capture;
+  readonly create: (location: string, options: CaptureOptions) => Capture;
 }
 
 /** Which capture a location gets: the first rule that applies. */
@@ -19,7 +29,16 @@ const RULES: readonly Rule[] = [
     applies: (location) => location.startsWith('file:'),
     create: (location, options) => captureFor(fileURLToPath(location), options),
   },
-  { applies: (location) => /^[a-z][a-z0-9+.-]+:\/\//i.test(location), create: notYet('network streams') },
+  {
+    applies: (location) => /^rtsps?:\/\//i.test(location),
+    create: (location, options) => new VideoStream(location, options),
+  },
+  { applies: isRemoteFile, create: (location, options) => new VideoFile(location, options) },
+  {
+    applies: (location) => /^https?:\/\//i.test(location),
+    create: (location, options) => new HttpCapture(location, options),
+  },
+  { applies: (location) => /^[a-z][a-z0-9+.-]+:\/\//i.test(location), create: notYet('such streams') },
   {
     applies: (location) => isPattern(location) || isPicturePath(location),
     create: (location, options) => new ImageCapture(location, options),
@@ -31,14 +50,17 @@ const RULES: readonly Rule[] = [
  * The capture for a location, without looking at the disk. A capture that is made already is taken as it
  * is. Throws a `TypeError` for what cannot be a location, and for options that do not go with it.
  */
-export function captureFor(location: string | Capture, options: RecordingOptions): Capture {
+export function captureFor(location: string | CommandLocation | Capture, options: CaptureOptions): Capture {
   if (isCapture(location)) {
-    assertRecordingOptions(options, 'a capture that is made already', []);
+    assertCaptureOptions(options, 'a capture that is made already', []);
     return location;
+  }
+  if (typeof location === 'object' && location !== null && 'command' in location) {
+    return new CommandCapture(location.command, options);
   }
   if (typeof location !== 'string' || location === '') {
     throw new TypeError(
-      `location must be a path or a capture, not ${inspect(location)}; commands are not supported yet.`,
+      `location must be a path, a URL, { command: [...] } or a capture, not ${inspect(location)}.`,
     );
   }
   return RULES.find(({ applies }) => applies(location))!.create(location, options);
@@ -52,7 +74,7 @@ function isCapture(location: unknown): location is Capture {
 function notYet(what: string): Rule['create'] {
   return (location) => {
     throw new TypeError(
-      `${withoutCredentials(location)}: ${what} are not supported yet; give a video file, a folder, a pattern or a picture, or a capture of your own.`,
+      `${withoutCredentials(location)}: ${what} are not supported; give an RTSP or HTTP stream, a command, a video file, a folder, a pattern or a picture, or a capture of your own.`,
     );
   };
 }

@@ -215,10 +215,11 @@ function suite(ffmpegPath: string) {
   it('leaves no ffmpeg behind when it is given up', async () => {
     // As long as an ffmpeg lives, a listener waits to end it with our process.
     const before = process.listenerCount('exit');
-    const frames = open(face, { loop: true }).frames(new AbortController().signal);
+    const capture = open(face, { loop: true });
+    const frames = capture.frames(new AbortController().signal)[Symbol.asyncIterator]();
     await frames.next();
     expect(process.listenerCount('exit')).toBe(before + 1);
-    await frames.return();
+    await frames.return?.();
     expect(process.listenerCount('exit')).toBe(before);
   });
 }

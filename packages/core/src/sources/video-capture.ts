@@ -1,192 +1,39 @@
-import { DEFAULT_MAX_PIXELS } from '../codec';
-import { RelayError } from '../errors';
-import type { Capture, CaptureDescription, CapturedFrame } from './capture';
-import { findFfmpeg, knowsOption } from './ffmpeg';
-import { type FfmpegExit, FfmpegProcess } from './ffmpeg-process';
-import { nameOfPath, statInput } from './input-path';
-import { MatroskaReader } from './matroska-reader';
-import { Pace } from './pace';
-import {
-  assertRecordingOptions,
-  type RecordingOptions,
-  startTimeOf,
-  VIDEO_OPTIONS,
-} from './recording-options';
-import { parseVideoHeader, type VideoHeader } from './video-header';
+import type { Capture, CaptureDescription, CapturedFrame, CaptureListener } from './capture';
+import { isRemoteFile } from './input-path';
+import { VideoFile, type VideoFileOptions } from './video-file';
+import { VideoStream, type VideoStreamOptions } from './video-stream';
 
-/** What a video's capture can be told. */
-export type VideoCaptureOptions = Pick<RecordingOptions, (typeof VIDEO_OPTIONS)[number]>;
-
-interface Opened {
-  readonly program: string;
-  readonly header: VideoHeader;
-  /** Milliseconds since 1970 (UTC). */
-  readonly startedAt: number;
-}
+/** What a capture of video can be told: of a file, or of a stream. */
+export type VideoCaptureOptions = VideoFileOptions & VideoStreamOptions;
 
 /**
- * What ffmpeg says when a file stops in the middle or its pictures cannot be decoded whole: it ends
- * with exit code 0 all the same. A packet that is merely flagged does not count: recordings that were
- * joined or cut out of a transport stream have those and are sound.
- */
-const DAMAGE = [
-  /: partial file$/,
-  /File ended prematurely/,
-  /^\[matroska.*\] Read error$/,
-  /Packet corrupt .*dropping it/,
-  /Dropped corrupted packet/,
-  /error while decoding MB/,
-  /Error at MB: /,
-  /Invalid NAL unit size/,
-];
-/** Said of every MJPEG video, and of no use to anybody. */
-const NOISE = /deprecated pixel format/;
-
-/**
- * A video file, decoded by an ffmpeg process to yuv420p, upright, with the times of its frames as they
- * are in the container (a variable rate stays variable). `capturedAt` is the start of the recording
- * (`startTime`, else the container's creation time, else the file's date) plus the frame's time in it.
+ * Video, decoded by an ffmpeg process to yuv420p, upright: a file (a recording, which ends; on a web server
+ * one whose address ends like `.mp4`), or an `rtsp://` or `http://` stream (live). RTSP travels over TCP unless `transport`
+ * says otherwise; a user and password of the URL stand in no error, no event and no list of processes.
+ *
+ * `capturedAt` of a file is the start of the recording (`startTime`, else the container's creation time,
+ * else the file's date) plus the frame's time in it (clock `file`). Of a stream it has the distances that
+ * the stream's own times have, and begins with the frame that arrived with the least delay (clock `stream`);
+ * a stream without times gives when a frame was read (clock `arrival`).
  */
 export class VideoCapture implements Capture {
   readonly name: string;
-  readonly live = false;
-  readonly #path: string;
-  readonly #stage: string;
-  readonly #options: VideoCaptureOptions;
+  readonly live: boolean;
+  readonly #capture: Capture;
 
-  constructor(path: string, options: VideoCaptureOptions = {}) {
-    assertRecordingOptions(options, 'a video', VIDEO_OPTIONS);
-    this.#path = path;
-    this.#options = { ...options };
-    this.name = nameOfPath(path);
-    this.#stage = `camera ${this.name}`;
+  /** @param location a path, or a URL with user and password where the camera wants them. */
+  constructor(location: string, options: VideoCaptureOptions = {}) {
+    const isStream = /^(rtsps?|https?):\/\//i.test(location) && !isRemoteFile(location);
+    this.#capture = isStream ? new VideoStream(location, options) : new VideoFile(location, options);
+    this.name = this.#capture.name;
+    this.live = this.#capture.live;
   }
 
-  async describe(): Promise<CaptureDescription> {
-    const { loop: isEndless = false } = this.#options;
-    const { width, height, seconds, frames } = (await this.#open()).header;
-    return {
-      width,
-      height,
-      ...(!isEndless && frames !== undefined && { frames }),
-      ...(!isEndless && seconds !== undefined && { seconds }),
-    };
+  describe(): Promise<CaptureDescription> {
+    return this.#capture.describe();
   }
 
-  async *frames(signal: AbortSignal): AsyncGenerator<CapturedFrame, void> {
-    const opened = await this.#open();
-    const pace = this.#options.realTime ? new Pace(signal) : undefined;
-    const { framesPerSecond = 25 } = opened.header;
-    let offsetMs = 0;
-    do {
-      let [last, beforeLast] = [0, -1000 / framesPerSecond];
-      for await (const { positionMs, ...frame } of this.#play(opened, signal)) {
-        await pace?.until(offsetMs + positionMs);
-        if (signal.aborted) return;
-        yield { ...frame, capturedAt: opened.startedAt + offsetMs + positionMs };
-        [last, beforeLast] = [positionMs, last === positionMs ? beforeLast : last];
-      }
-      offsetMs += last + (last - beforeLast);
-    } while (this.#options.loop && !signal.aborted);
+  frames(signal: AbortSignal, listener?: CaptureListener): AsyncIterable<CapturedFrame> {
+    return this.#capture.frames(signal, listener);
   }
-
-  async *#play({ program, header }: Opened, signal: AbortSignal) {
-    const passThrough = (await knowsOption(program, '-fps_mode')) ? '-fps_mode' : '-vsync';
-    if (signal.aborted) return;
-    const damage: string[] = [];
-    const ffmpeg = new FfmpegProcess(program, decodeOptions(this.#path, header, passThrough), (line) => {
-      if (damage.length < 3 && DAMAGE.some((pattern) => pattern.test(line))) damage.push(line);
-    });
-    const stop = () => ffmpeg.stop();
-    signal.addEventListener('abort', stop, { once: true });
-    const reader = new MatroskaReader();
-    let frames = 0;
-    try {
-      for await (const chunk of ffmpeg.output) {
-        for (const { data, positionMs, width, height } of reader.feed(chunk)) {
-          frames += 1;
-          const image = {
-            format: 'yuv420p',
-            data,
-            width,
-            height,
-            range: 'limited',
-            matrix: header.matrix,
-          } as const;
-          yield { image, positionMs, clock: 'file', readAt: Date.now() } as const;
-        }
-      }
-      const exit = await ffmpeg.exit;
-      if (!signal.aborted) this.#judge(exit, frames, damage, reader.isMidFrame);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    } finally {
-      signal.removeEventListener('abort', stop);
-      ffmpeg.stop();
-      await ffmpeg.exit;
-    }
-  }
-
-  async #open(): Promise<Opened> {
-    const { mtimeMs, size } = await statInput(this.#path, this.#stage);
-    if (size === 0) throw this.#failure('is empty (0 bytes)', []);
-    const program = await findFfmpeg(this.#stage, this.#options.ffmpegPath);
-    const lines: string[] = [];
-    const ffmpeg = new FfmpegProcess(
-      program,
-      ['-hide_banner', '-nostdin', '-i', `file:${this.#path}`],
-      (line) => {
-        lines.push(line);
-      },
-    );
-    ffmpeg.output.resume();
-    const { lastLines } = await ffmpeg.exit;
-    const header = parseVideoHeader(lines);
-    if (!header) throw this.#failure('is not a video that ffmpeg can open', lastLines.slice(-3));
-    const { maxPixels = DEFAULT_MAX_PIXELS } = this.#options;
-    if (header.width * header.height > maxPixels) {
-      throw new RelayError(
-        `${this.#path} is ${header.width} x ${header.height} pixels; the limit is ${maxPixels} pixels. Make it smaller, or raise maxPixels.`,
-        { code: 'PICTURE_TOO_LARGE', stage: this.#stage },
-      );
-    }
-    return {
-      program,
-      header,
-      startedAt: startTimeOf(this.#options) ?? header.createdAt ?? Math.floor(mtimeMs),
-    };
-  }
-
-  #judge(exit: FfmpegExit, frames: number, damage: readonly string[], isMidFrame: boolean): void {
-    const said = damage.length > 0 ? damage : exit.lastLines.filter((line) => !NOISE.test(line)).slice(-3);
-    if (exit.code !== 0 || isMidFrame) throw this.#failure(`failed after ${frames} frames`, said);
-    if (frames === 0) throw this.#failure('has no frame that can be decoded', said);
-    if (damage.length > 0) throw this.#failure(`is damaged or cut short; ${frames} frames were read`, said);
-  }
-
-  #failure(what: string, said: readonly string[]): RelayError {
-    // Without the names and addresses of ffmpeg's parts.
-    const lines = said.map((line) => line.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, ''));
-    const quoted = lines.length > 0 ? ` ffmpeg says: ${lines.join(' / ')}` : '';
-    return new RelayError(`${this.#path} ${what}. Copy it again, or check it with ffmpeg.${quoted}`, {
-      code: 'SOURCE_FAILED',
-      stage: this.#stage,
-    });
-  }
-}
-
-function decodeOptions(path: string, { range, container }: VideoHeader, passThrough: string): string[] {
-  return [
-    ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'warning'],
-    // A packet that was cut off gives a broken picture. Joined transport streams flag sound ones, too.
-    ...(container.includes('mpegts') ? [] : ['-fflags', '+discardcorrupt']),
-    // A gap in a transport stream is a gap in time; only a step back is a new count.
-    ...['-dts_delta_threshold', '1000000'],
-    ...['-i', `file:${path}`, '-map', '0:V:0'],
-    // Versions differ in what they do to full range unasked, so it is always asked for.
-    ...(range === 'full' ? ['-vf', 'scale=in_range=pc:out_range=tv'] : []),
-    // Without a time base of its own, ffmpeg moves frames to the nearest multiple of the nominal rate.
-    ...[passThrough, 'passthrough', '-enc_time_base', '1:1000'],
-    ...['-c:v', 'rawvideo', '-pix_fmt', 'yuv420p', '-f', 'matroska', 'pipe:1'],
-  ];
 }

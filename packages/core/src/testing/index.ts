@@ -18,6 +18,14 @@ export { type ChaosAct, type ChaosRules, chaosSchedule } from './chaos-schedule'
 export { type FaultProxy, type FaultProxyOptions, startFaultProxy } from './fault-proxy';
 export { freePort } from './free-port';
 export {
+  HTTP_FAULTS,
+  type HttpFault,
+  type HttpFaultProxy,
+  type HttpFaultProxyOptions,
+  type HttpRequestSeen,
+  startHttpFaultProxy,
+} from './http-fault-proxy';
+export {
   findMosquitto,
   type Mosquitto,
   type MosquittoOptions,

@@ -7,8 +7,12 @@ export { InvalidArgumentError };
 export interface SettingDetails {
   readonly default?: string | number | boolean | readonly string[];
   readonly choices?: readonly string[];
-  /** Turns the text into the value; throws an `InvalidArgumentError` with what it should be. */
-  readonly parse?: (text: string) => unknown;
+  /**
+   * Turns the text into the value; throws an `InvalidArgumentError` with what it should be. `previous` is the
+   * value so far, for an option that may be given several times.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: what one parser gives, the same parser is given again.
+  readonly parse?: (text: string, previous?: any) => unknown;
 }
 
 /** A program whose wrong use ends with exit code 2. */

@@ -1,9 +1,20 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FaceDetector, FaceSelector, FrameSource, GapReporter, Publisher, pipeline } from 'edge-relay';
+import {
+  FaceDetector,
+  FaceSelector,
+  type FrameSource,
+  GapReporter,
+  merge,
+  Preview,
+  Publisher,
+  pipeline,
+} from 'edge-relay';
 import { type App, bar, Progress } from 'edge-relay-command-line';
 import { isolation } from './bridge';
+import { summaryOf, watchCamera } from './cameras';
 import type { EdgePipelineOptions } from './options';
+import { makeSources } from './sources';
 
 /** Camera to local broker. Resolves when the source has ended and the last face is acknowledged. */
 export async function detect(
@@ -13,10 +24,16 @@ export async function detect(
   onAcknowledged: () => void,
 ): Promise<void> {
   const { log } = app;
-  await using camera = new FrameSource(options.source!, {
+  const { stallSeconds, openSeconds } = options;
+  const cameras = makeSources(options.source!, {
     ...given({ camera: options.camera, loop: options.loop, realTime: options.realTime }),
     ...given({ framesPerSecond: options.framesPerSecond, startTime: options.startTime }),
+    ...given({ width: options.width, height: options.height, exact: options.exact }),
+    ...given({ transport: options.transport }),
+    ...(stallSeconds !== undefined && { stallMs: stallSeconds * 1000 }),
+    ...(openSeconds !== undefined && { openMs: openSeconds * 1000 }),
   });
+  await using _ = { [Symbol.asyncDispose]: () => closeAll(cameras) };
   await using detector = new FaceDetector({
     preset: options.preset,
     cascade: options.cascade,
@@ -28,9 +45,16 @@ export async function detect(
     workers: options.workers,
   });
   await using selector = new FaceSelector({
-    policy: 'all',
+    policy: options.policy,
+    latestSeconds: options.latestSeconds,
+    everySeconds: options.everySeconds,
+    count: options.count,
+    gapSeconds: options.gapSeconds,
+    minimumQuality: options.minimumQuality,
+    budget: { picturesPerMinute: options.picturesPerMinute, bytesPerMinute: options.bytesPerMinute },
     format: options.format,
-    ...given({ margin: options.margin, quality: options.quality }),
+    margin: options.margin,
+    quality: options.quality,
   });
   await using publisher = new Publisher({
     url: options.edgeUrl,
@@ -45,8 +69,13 @@ export async function detect(
     stamp: 'publishedat',
   });
   await using _gaps = new GapReporter(publisher);
-  camera.on('open', ({ width, height }) => log.info(`${camera.camera}: ${width} x ${height} pixels`));
-  camera.on('damaged', ({ error }) => log.warn(error.message));
+  for (const camera of cameras) watchCamera(camera, log);
+  detector.on('damaged', ({ camera, error }) =>
+    log.change(`${camera} damage`, `${camera}: ${error.message}`, 'warn'),
+  );
+  selector.on('damaged', ({ camera, error }) =>
+    log.change(`${camera} damage`, `${camera}: ${error.message}`, 'warn'),
+  );
   let flowing = '';
   publisher.on('online', ({ url }) => {
     flowing = `publishing to ${options.edgeTopic} at ${url}`;
@@ -73,13 +102,21 @@ export async function detect(
   publisher.on('failed', ({ error }) => failed.abort(error));
   publisher.on('isolated', ({ message }) => log.warn(isolation(message)));
   publisher.on('refused', ({ error }) => log.warn(error.message));
-  app.onStop(() => camera.close());
+  app.onStop(() => closeAll(cameras));
+  await using preview = new Preview({ port: options.preview, host: options.previewHost });
+  if (options.preview !== undefined) {
+    preview.watch(selector, ...cameras);
+    await preview.open();
+    log.info(`what is seen is shown at ${preview.url}`);
+  }
 
-  const { frames } = await camera.describe();
+  const frames = await countFrames(cameras);
   const stopShowing =
-    frames === undefined || options.loop ? undefined : showProgress(camera, publisher, frames);
+    frames === undefined || options.loop ? undefined : showProgress(cameras, publisher, frames);
   try {
-    await pipeline(camera, detector, selector, publisher, { signal });
+    await pipeline(cameras.length > 1 ? merge(...cameras) : cameras[0]!, detector, selector, publisher, {
+      signal,
+    });
     // What is on disk is safe: only who ends by himself waits until the broker has it.
     const { spooled } = publisher.stats;
     if (spooled > 0 && !app.isStopping)
@@ -87,22 +124,26 @@ export async function detect(
     while (!app.isStopping && publisher.stats.spooled > 0) await sleep(50, undefined, { signal });
   } finally {
     stopShowing?.();
-    const { captured, dropped } = camera.stats;
+    if (cameras.length > 1 || cameras[0]!.stats.restarts > 0)
+      for (const camera of cameras) log.info(summaryOf(camera));
+    const [captured, dropped] = [total(cameras, 'captured'), total(cameras, 'dropped')];
     const faces = publisher.stats;
+    const { people, refused } = selector.stats;
     const stored = options.receipts ? `, ${faces.stored} stored` : '';
     log.info(
-      `${captured} frames (${dropped} dropped), ${faces.published} faces, ${faces.acknowledged} acknowledged${stored}`,
+      `${captured} frames (${dropped} dropped), ${people} people, ${faces.published} faces, ${faces.acknowledged} acknowledged${stored}`,
     );
+    if (refused > 0) log.info(`${refused} faces kept back by the budget or for their quality`);
     if (faces.spooled > 0 && !options.spool) {
       log.warn(`${faces.spooled} faces are lost: no broker has taken them over; --spool keeps them on disk`);
     }
   }
 }
 
-function showProgress(camera: FrameSource, publisher: Publisher, frames: number): () => void {
+function showProgress(cameras: readonly FrameSource[], publisher: Publisher, frames: number): () => void {
   const progress = new Progress();
   const timer = setInterval(() => {
-    const { captured } = camera.stats;
+    const captured = total(cameras, 'captured');
     progress.show(
       () =>
         `${bar(captured, frames)}  ${captured} of ${frames} frames, ${publisher.stats.acknowledged} faces sent`,
@@ -112,6 +153,23 @@ function showProgress(camera: FrameSource, publisher: Publisher, frames: number)
     clearInterval(timer);
     progress.clear();
   };
+}
+
+async function closeAll(cameras: readonly FrameSource[]): Promise<void> {
+  await Promise.all(cameras.map((camera) => camera.close()));
+}
+
+/** How many frames there will be of all cameras together, where that is known. */
+async function countFrames(cameras: readonly FrameSource[]): Promise<number | undefined> {
+  const described = await Promise.all(cameras.map((camera) => camera.describe()));
+  return described.reduce<number | undefined>(
+    (sum, { frames }) => (sum === undefined || frames === undefined ? undefined : sum + frames),
+    0,
+  );
+}
+
+function total(cameras: readonly FrameSource[], name: 'captured' | 'dropped'): number {
+  return cameras.reduce((sum, { stats }) => sum + stats[name], 0);
 }
 
 /** Only what was given: the library tells "not given" from "given as undefined". */

@@ -1,13 +1,20 @@
 import { addresses, command, InvalidArgumentError, setting, textFile, whole } from 'edge-relay-command-line';
+import { parseSource, type SourceSetting } from './sources';
 
 export interface EdgePipelineOptions {
   readonly role: 'detect' | 'bridge' | 'both';
-  readonly source?: string;
+  readonly source?: readonly SourceSetting[];
   readonly camera?: string;
   readonly loop?: boolean;
   readonly realTime?: boolean;
   readonly framesPerSecond?: number;
   readonly startTime?: Date;
+  readonly width?: number;
+  readonly height?: number;
+  readonly exact?: boolean;
+  readonly transport?: 'tcp' | 'udp';
+  readonly stallSeconds?: number;
+  readonly openSeconds?: number;
   readonly preset?: 'homework';
   readonly cascade?: string;
   readonly scaleFactor?: number;
@@ -16,6 +23,14 @@ export interface EdgePipelineOptions {
   readonly maxFaceSize?: number;
   readonly detectionWidth?: number;
   readonly workers?: number;
+  readonly policy: 'all' | 'first' | 'best' | 'best-every' | 'top-k';
+  readonly latestSeconds?: number;
+  readonly everySeconds?: number;
+  readonly count?: number;
+  readonly gapSeconds?: number;
+  readonly minimumQuality?: number;
+  readonly picturesPerMinute?: number;
+  readonly bytesPerMinute?: number;
   readonly margin?: number;
   readonly format: 'png' | 'jpeg' | 'webp';
   readonly quality?: number;
@@ -38,6 +53,8 @@ export interface EdgePipelineOptions {
   readonly bridgeClientId?: string;
   readonly spool?: string;
   readonly receipts?: boolean;
+  readonly preview?: number;
+  readonly previewHost?: string;
 }
 
 const EXAMPLES = `Examples:
@@ -51,8 +68,14 @@ const EXAMPLES = `Examples:
     edge-pipeline --source ./photos --cloud-url mqtt://cloud.example --spool ./spool --receipts
   Both in one process, a folder of pictures over and over, two a second:
     edge-pipeline --source ./photos --loop --frames-per-second 2 --cloud-url mqtt://cloud.example
-  The homework's detector, its PNGs on its topic:
+  Two cameras, each with its name in ids, keys and log lines:
+    edge-pipeline --source door=rtsp://user:password@10.0.0.5/stream --source yard=http://10.0.0.6/stream --cloud-url mqtt://cloud.example
+  The homework's detector and every face that it finds, as PNG on its topic:
     edge-pipeline --role detect --source holiday.mp4 --preset homework
+  Up to five different pictures of each visit, ten a minute at the most:
+    edge-pipeline --role detect --source holiday.mp4 --policy top-k --count 5 --pictures-per-minute 10
+  Look at what is seen, at http://127.0.0.1:8081:
+    edge-pipeline --role detect --source holiday.mp4 --preview 8081
   Watch what is published:
     mosquitto_sub -t hw3facestx2 -C 1 > face.png
 
@@ -73,7 +96,11 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
       }),
     )
     .addOption(
-      setting('--source <location>', 'a video, a folder of pictures, a pattern such as "photos/*.jpg"'),
+      setting(
+        '--source <[name=]location>',
+        'rtsp://, http://, "exec:command", a video, a folder or pattern of pictures; again for each camera',
+        { parse: parseSource },
+      ),
     )
     .addOption(setting('--camera <name>', 'name in ids and keys; from the source without it'))
     .addOption(setting('--loop', 'begin again at the end of the source'))
@@ -86,6 +113,20 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     .addOption(
       setting('--start-time <time>', 'when the recording began, such as 2026-01-31T12:00:00Z', {
         parse: time,
+      }),
+    )
+    .addOption(setting('--width <pixels>', 'of the camera, as asked for or expected', { parse: whole(1) }))
+    .addOption(setting('--height <pixels>', 'of the camera, as asked for or expected', { parse: whole(1) }))
+    .addOption(setting('--exact', 'ends where the camera gives another size'))
+    .addOption(setting('--transport <protocol>', 'of RTSP', { choices: ['tcp', 'udp'] }))
+    .addOption(
+      setting('--stall-seconds <number>', 'without a frame, after which a camera is started again', {
+        parse: whole(0.001, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--open-seconds <number>', 'to the first frame, after which a camera is started again', {
+        parse: whole(0.001, { fraction: true }),
       }),
     )
     .addOption(setting('--preset <name>', 'settings of the detector by name', { choices: ['homework'] }))
@@ -104,6 +145,46 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
       }),
     )
     .addOption(setting('--workers <number>', 'detecting threads', { parse: whole(1) }))
+    .addOption(
+      setting(
+        '--policy <policy>',
+        'which faces are sent: of each visit the best, ..., or all; see docs/selection.md',
+        {
+          choices: ['all', 'first', 'best', 'best-every', 'top-k'],
+        },
+      ),
+    )
+    .addOption(
+      setting('--latest-seconds <seconds>', 'best, top-k: sent so long after a visit began at the latest', {
+        parse: whole(0.1, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--every-seconds <seconds>', 'best-every: the period', {
+        parse: whole(0.1, { fraction: true }),
+      }),
+    )
+    .addOption(setting('--count <number>', 'top-k: pictures of a visit at the most', { parse: whole(1) }))
+    .addOption(
+      setting('--gap-seconds <seconds>', 'somebody unseen for so long has left', {
+        parse: whole(0.1, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--minimum-quality <number>', 'a worse picture is not sent, from 0 to 1', {
+        parse: whole(0, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--pictures-per-minute <number>', 'budget; what is beyond is not sent, but counted', {
+        parse: whole(0.01, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--bytes-per-minute <number>', 'budget; what is beyond is not sent, but counted', {
+        parse: whole(1),
+      }),
+    )
     .addOption(
       setting('--margin <share>', 'added around the face, as a share of its size', {
         parse: whole(0, { fraction: true }),
@@ -158,8 +239,16 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     .addOption(
       setting('--receipts', 'keeps each face until cloud-sink (with --receipts, too) says that it is stored'),
     )
+    .addOption(setting('--preview <port>', 'serves a page with what is seen at this port', { parse: port }))
+    .addOption(
+      setting(
+        '--preview-host <address>',
+        'address of the page; 0.0.0.0 shows it to anybody who can reach us',
+      ),
+    )
     .parse(argv as string[], { from: 'user' });
-  const options = program.opts<EdgePipelineOptions>();
+  const given = program.opts<EdgePipelineOptions>();
+  const options = { ...given, policy: given.policy ?? (given.preset === 'homework' ? 'all' : 'best') };
   const { role, source, cloudUrl } = options;
   if (role !== 'bridge' && source === undefined) {
     program.error(`error: role ${role} needs --source (or EDGE_RELAY_SOURCE)`);
@@ -169,7 +258,16 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
       `error: role ${role} needs --cloud-url (or EDGE_RELAY_CLOUD_URL); for faces without a bridge: --role detect`,
     );
   }
+  if (role === 'bridge' && options.preview !== undefined) {
+    program.error('error: role bridge sees nothing; --preview is for detect and both');
+  }
   return options;
+}
+
+function port(text: string): number {
+  const value = whole(0)(text);
+  if (value <= 65_535) return value;
+  throw new InvalidArgumentError('It must be a port from 0 to 65535.');
 }
 
 function time(text: string): Date {

@@ -1,7 +1,7 @@
 export interface RetryOptions {
-  /** Milliseconds before the second attempt; every further wait is twice as long. @default 200 */
+  /** Milliseconds before the second attempt; every further wait is twice as long. @default 200, for cameras 500 */
   readonly firstDelayMs?: number;
-  /** Milliseconds between attempts at the most. @default 10,000 */
+  /** Milliseconds between attempts at the most. @default 10,000, for cameras 30,000 */
   readonly longestDelayMs?: number;
 }
 

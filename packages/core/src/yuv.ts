@@ -1,5 +1,5 @@
-import type { Box } from '../face';
-import type { RawImage } from '../image';
+import type { Box } from './face';
+import type { RawImage } from './image';
 
 /** Shares of red and blue in the luma: ITU-R BT.601-7 section 2.5.1 and BT.709-6 section 3.2. */
 const LUMA_WEIGHTS = { bt601: { red: 0.299, blue: 0.114 }, bt709: { red: 0.2126, blue: 0.0722 } };
@@ -10,8 +10,11 @@ const RANGES = {
   full: { black: 0, lumaSteps: 255, chromaSteps: 255 },
 };
 
-/** The RGB pixels of a box of a yuv420p image; the four pixels that share a chroma sample take it as it is. */
-export function rgbOfYuv(image: RawImage, box: Box): Uint8Array {
+/**
+ * The RGB pixels of a box of a yuv420p image; the four pixels that share a chroma sample take it as it is. With
+ * a `step` only every so many pixels of every so many rows, from the first on.
+ */
+export function rgbOfYuv(image: RawImage, box: Box, step = 1): Uint8Array {
   const { red, blue } = LUMA_WEIGHTS[image.matrix ?? 'bt601'];
   const { black, lumaSteps, chromaSteps } = RANGES[image.range ?? 'limited'];
   const green = 1 - red - blue;
@@ -26,11 +29,11 @@ export function rgbOfYuv(image: RawImage, box: Box): Uint8Array {
   const chromaWidth = Math.ceil(width / 2);
   const u = width * image.height;
   const v = u + chromaWidth * Math.ceil(image.height / 2);
-  const rgb = new Uint8ClampedArray(box.width * box.height * 3);
+  const rgb = new Uint8ClampedArray(Math.ceil(box.width / step) * Math.ceil(box.height / step) * 3);
   let to = 0;
-  for (let y = box.y; y < box.y + box.height; y += 1) {
+  for (let y = box.y; y < box.y + box.height; y += step) {
     const chromaRow = (y >> 1) * chromaWidth;
-    for (let x = box.x; x < box.x + box.width; x += 1) {
+    for (let x = box.x; x < box.x + box.width; x += step) {
       const luma = (data[y * width + x]! - black) * lumaScale;
       const chromaU = data[u + chromaRow + (x >> 1)]! - 128;
       const chromaV = data[v + chromaRow + (x >> 1)]! - 128;

@@ -1,0 +1,294 @@
+/** Objects a second and p99 of a sink with 20 KB faces, 1 to 64 in parallel: beside bare PutObject, and a paho callback that writes files. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { FileStore, type Message, pipeline, S3Store, Sink, type Store, Subscriber } from 'edge-relay';
+import { startMosquitto } from 'edge-relay/testing';
+import mqtt from 'mqtt';
+import sharp from 'sharp';
+import { type S3Server, startS3Server } from '../test/s3-server';
+
+const self = fileURLToPath(import.meta.url);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    /** How many at once, for each measurement. */
+    parallel: { type: 'string', default: '1,4,16,64' },
+    /** Seconds for each way, spread over three rounds. */
+    seconds: { type: 'string', default: '3' },
+    /** Messages that lie with the broker for the homework's way and for ours. */
+    messages: { type: 'string', default: '3000' },
+    /** `s3`, `files` or `mqtt`: only this part. */
+    only: { type: 'string', default: '' },
+  },
+});
+const ROUNDS = 3;
+const SIDE = 82;
+const messages = Number(values.messages);
+
+type Put = (name: string) => Promise<unknown>;
+
+const [role, ...args] = positionals;
+if (role === 'sink') await runSink(Number(args[0]), args[1]!);
+else await compare();
+
+async function compare(): Promise<void> {
+  const face = await makeFace();
+  const isWanted = (part: string) => values.only === '' || values.only === part;
+  if (isWanted('s3')) await compareBuckets(face);
+  if (isWanted('files')) await compareFolders(face);
+  if (isWanted('mqtt')) await compareWithHomework(face);
+}
+
+/** Noise does not compress: 20 KB. */
+function makeFace(): Promise<Buffer> {
+  const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
+  const size = { width: SIDE, height: SIDE, channels: 3, background: 'red' } as const;
+  return sharp({ create: { ...size, noise } })
+    .png()
+    .toBuffer();
+}
+
+async function compareBuckets(face: Buffer): Promise<void> {
+  const script = fileURLToPath(new URL('../../../../../scripts/s3-server.sh', import.meta.url));
+  const server = await startS3Server(script);
+  try {
+    const client = clientOf(server);
+    await client.send(new CreateBucketCommand({ Bucket: 'faces' }));
+    for (const parallel of parallels()) {
+      const bare: Put = (name) =>
+        client.send(new PutObjectCommand({ Bucket: 'faces', Key: `bare/${name}`, Body: face }));
+      const options = { ...server, connections: 64 };
+      const ways = {
+        'bare PutObject': bare,
+        S3Store: putOf(new S3Store('s3://faces/store', options), face),
+        'Sink with S3Store': writeOf(new S3Store('s3://faces/sink', options), face),
+      };
+      report('s3', parallel, face, await measure(ways, parallel), 'bare PutObject');
+    }
+    client.destroy();
+  } finally {
+    await server.stop();
+  }
+}
+
+async function compareFolders(face: Buffer): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-relay-bench-'));
+  try {
+    for (const parallel of parallels()) {
+      const ways = {
+        FileStore: putOf(new FileStore(join(folder, 'store')), face),
+        'Sink with FileStore': writeOf(new FileStore(join(folder, 'sink')), face),
+      };
+      report('files', parallel, face, await measure(ways, parallel));
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The messages lie with a broker as it comes; what is measured is how long each takes to have them on the disk. */
+async function compareWithHomework(face: Buffer): Promise<void> {
+  if (spawnSync('/usr/bin/python3', ['-c', 'import paho.mqtt']).status !== 0) {
+    console.error('Left out: the homework (apt-get install python3-paho-mqtt).');
+    return;
+  }
+  const script = fileURLToPath(new URL('../../../bench/lib/paho-sink.py', import.meta.url));
+  const ways: Record<string, (port: number, folder: string, count: number) => string[]> = {
+    'paho callback': (port, folder, count) => ['/usr/bin/python3', script, `${port}`, folder, `${count}`],
+    'Subscriber and Sink': (port, folder, count) => [
+      process.execPath,
+      ...[self, `--messages=${count}`, 'sink', `${port}`, folder],
+    ],
+  };
+  const rates: Record<string, number[]> = {};
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const [way, command] of Object.entries(ways)) {
+      const folder = mkdtempSync(join(tmpdir(), 'edge-relay-bench-'));
+      const broker = await startMosquitto({ config: 'max_queued_messages 0\nlog_type none' });
+      try {
+        mkdirSync(join(folder, 'faces'));
+        // The session that the messages wait for.
+        await outputOf(command(broker.port, join(folder, 'faces'), 0));
+        await publishAll(broker.url, face);
+        const measured = JSON.parse(await outputOf(command(broker.port, join(folder, 'faces'), messages)));
+        rates[way] = [...(rates[way] ?? []), measured.objectsPerSecond];
+        console.log(JSON.stringify({ benchmark: 'store', part: 'mqtt', way, round, messages, ...measured }));
+      } finally {
+        await broker.close();
+        rmSync(folder, { recursive: true, force: true });
+      }
+    }
+  }
+  const [paho = 0, ours = 0] = Object.keys(ways).map((way) => median(rates[way] ?? []));
+  console.log(JSON.stringify({ benchmark: 'store', part: 'mqtt', timesPaho: rounded(ours / paho) }));
+}
+
+async function runSink(port: number, folder: string): Promise<void> {
+  const faces = new Subscriber({ url: `mqtt://127.0.0.1:${port}`, topic: 'faces', clientId: 'sink' });
+  if (messages === 0) {
+    faces.on('online', () => void faces.close());
+    for await (const _ of faces);
+    return;
+  }
+  const sink = new Sink(folder);
+  const durations: number[] = [];
+  let startedAt = 0;
+  const timed = {
+    name: 'timed sink',
+    concurrency: sink.concurrency,
+    write: async (message: Message) => {
+      const from = performance.now();
+      startedAt ||= from;
+      await sink.write(message);
+      if (durations.push(performance.now() - from) === messages) void faces.close();
+    },
+  };
+  await pipeline(faces, timed);
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (sink.stats.stored !== messages) throw new Error(`stored ${sink.stats.stored} of ${messages}`);
+  console.log(
+    JSON.stringify({
+      objectsPerSecond: Math.round(messages / seconds),
+      p99Milliseconds: rounded(percentile(durations, 0.99)),
+    }),
+  );
+}
+
+async function publishAll(url: string, face: Buffer): Promise<void> {
+  const client = await mqtt.connectAsync(url, { protocolVersion: 5 });
+  for (let index = 0; index < messages; index += 100) {
+    await Promise.all(
+      Array.from({ length: Math.min(100, messages - index) }, (_, offset) =>
+        client.publishAsync('faces', face, {
+          qos: 1,
+          properties: { userProperties: propertiesOf(`face-${index + offset}`) },
+        }),
+      ),
+    );
+  }
+  await client.endAsync();
+}
+
+interface Figures {
+  readonly objectsPerSecond: number;
+  readonly p99Milliseconds: number;
+}
+
+/** Each way for a third of its time, three times in turn, so that what else happens here happens to all. */
+async function measure(
+  ways: Readonly<Record<string, Put>>,
+  parallel: number,
+): Promise<Record<string, Figures>> {
+  const taken: Record<string, { durations: number[]; seconds: number }> = {};
+  for (let round = -1; round < ROUNDS; round += 1) {
+    for (const [way, put] of Object.entries(ways)) {
+      const isWarmup = round < 0;
+      const seconds = isWarmup ? 0.3 : Number(values.seconds) / ROUNDS;
+      const { durations, elapsed } = await run(put, `${parallel}-${round}`, parallel, seconds);
+      if (isWarmup) continue;
+      const before = taken[way] ?? { durations: [], seconds: 0 };
+      taken[way] = { durations: [...before.durations, ...durations], seconds: before.seconds + elapsed };
+    }
+  }
+  return Object.fromEntries(
+    Object.entries(taken).map(([way, { durations, seconds }]) => [
+      way,
+      {
+        objectsPerSecond: Math.round(durations.length / seconds),
+        p99Milliseconds: rounded(percentile(durations, 0.99)),
+      },
+    ]),
+  );
+}
+
+async function run(put: Put, prefix: string, parallel: number, seconds: number) {
+  const durations: number[] = [];
+  const startedAt = performance.now();
+  const endsAt = startedAt + seconds * 1000;
+  let number = 0;
+  await Promise.all(
+    Array.from({ length: parallel }, async () => {
+      while (performance.now() < endsAt) {
+        const from = performance.now();
+        number += 1;
+        await put(`${prefix}-${number}`);
+        durations.push(performance.now() - from);
+      }
+    }),
+  );
+  return { durations, elapsed: (performance.now() - startedAt) / 1000 };
+}
+
+function report(
+  part: string,
+  parallel: number,
+  face: Buffer,
+  figures: Record<string, Figures>,
+  peer?: string,
+): void {
+  const base = peer === undefined ? undefined : figures[peer]?.objectsPerSecond;
+  for (const [way, each] of Object.entries(figures)) {
+    const ratio = base !== undefined && way !== peer && { timesPeer: rounded(each.objectsPerSecond / base) };
+    console.log(
+      JSON.stringify({ benchmark: 'store', part, way, parallel, bytes: face.length, ...each, ...ratio }),
+    );
+  }
+}
+
+function putOf(store: Store, face: Buffer): Put {
+  return (name) => store.put(`${name}.png`, face, { contentType: 'image/png' });
+}
+
+function writeOf(store: Store, face: Buffer): Put {
+  const sink = new Sink(store);
+  return (name) => sink.write({ id: name, payload: face, properties: propertiesOf(name) });
+}
+
+function propertiesOf(id: string): Record<string, string> {
+  return { id, specversion: '1.0', camera: 'front-door', time: '2026-01-02T03:04:05.678Z', score: '7.5' };
+}
+
+function clientOf(server: S3Server): S3Client {
+  return new S3Client({
+    ...server,
+    credentials: server,
+    forcePathStyle: true,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    requestHandler: { httpAgent: { maxSockets: 64, keepAlive: true } },
+  });
+}
+
+async function outputOf([command = '', ...rest]: readonly string[]): Promise<string> {
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+  process.once('exit', () => child.kill('SIGKILL'));
+  let output = '';
+  createInterface(child.stdout).on('line', (line) => {
+    output += line;
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`${command} ended with ${code}`);
+  return output;
+}
+
+function parallels(): number[] {
+  return values.parallel.split(',').map(Number);
+}
+
+function percentile(numbers: number[], share: number): number {
+  return numbers.sort((one, other) => one - other)[Math.ceil(numbers.length * share) - 1] ?? 0;
+}
+
+function median(numbers: number[]): number {
+  return percentile(numbers, 0.5);
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 100) / 100;
+}

@@ -1,0 +1,65 @@
+import { open, opendir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf } from './file-errors';
+
+export interface FoundFile {
+  /** Relative, with `/`. */
+  readonly key: string;
+  readonly bytes: number;
+  /** Milliseconds since 1970 (UTC). */
+  readonly modifiedAt: number;
+}
+
+/** Writes a file that is not there yet; resolves when it is on the disk. */
+export async function writeDurably(path: string, data: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(data);
+    await file.sync();
+  } finally {
+    // Mounted buckets upload only now, and fail only now.
+    await file.close();
+  }
+}
+
+/** Resolves when the names in a folder are on the disk; `false` where the file system cannot do that. */
+export async function syncFolder(folder: string): Promise<boolean> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+    return true;
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EBADF', 'EPERM'].includes(codeOf(error) ?? ''))
+      throw error;
+    return false;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The files below a folder whose keys begin with a prefix, but for those in the folder called `hidden`. */
+export async function* filesIn(
+  folder: string,
+  { prefix = '', hidden }: { readonly prefix?: string; readonly hidden?: string } = {},
+  path = '',
+): AsyncGenerator<FoundFile> {
+  const entries = await opendir(join(folder, path)).catch((error) => {
+    if (isAbsence(error)) return [];
+    throw error;
+  });
+  for await (const entry of entries) {
+    const key = path + entry.name;
+    if (entry.isDirectory() && key !== hidden) {
+      const below = `${key}/`;
+      if (below.startsWith(prefix) || prefix.startsWith(below))
+        yield* filesIn(folder, { prefix, ...(hidden && { hidden }) }, below);
+    } else if (entry.isFile() && key.startsWith(prefix)) {
+      const found = await stat(join(folder, key)).catch(() => undefined);
+      if (found) yield { key, bytes: found.size, modifiedAt: found.mtimeMs };
+    }
+  }
+}
+
+export function isAbsence(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '');
+}

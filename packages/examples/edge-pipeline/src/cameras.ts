@@ -1,0 +1,36 @@
+import type { FrameSource } from 'edge-relay';
+import type { Log } from 'edge-relay-command-line';
+
+const DAMAGE_EVERY_MS = 60_000;
+
+/** Says what happens to a camera: a line for each change, with its name. */
+export function watchCamera(source: FrameSource, log: Log): void {
+  const { camera } = source;
+  source.on('open', ({ width, height }) => log.change(camera, `${camera}: ${width} x ${height} pixels`));
+  source.on('offline', ({ error }) => log.change(camera, `${camera}: ${error.message}`, 'warn'));
+  source.on('crashloop', ({ attempts }) =>
+    log.warn(`${camera}: failed ${attempts} times in a row; it is tried again, more and more seldom`),
+  );
+  source.on('mismatch', ({ requested, got, offers }) => {
+    const rate = ({ framesPerSecond }: typeof got) =>
+      framesPerSecond === undefined ? '' : ` at ${Math.round(framesPerSecond * 10) / 10} a second`;
+    const choice = offers.length > 0 ? `; it offers ${offers.join(', ')}` : '';
+    log.change(
+      `${camera} mode`,
+      `${camera}: gives ${got.width} x ${got.height} pixels${rate(got)}, not ${requested.width} x ${requested.height}${rate(requested)} as asked for${choice}`,
+      'warn',
+    );
+  });
+  let toldAt = Number.NEGATIVE_INFINITY;
+  source.on('damaged', ({ error }) => {
+    if (performance.now() - toldAt < DAMAGE_EVERY_MS && source.stats.damaged > 5) return;
+    toldAt = performance.now();
+    log.warn(`${camera}: ${error.message} (${source.stats.damaged} so far)`);
+  });
+}
+
+/** What a camera has given, as a line. */
+export function summaryOf({ camera, stats }: FrameSource): string {
+  const { captured, dropped, damaged, restarts, stalls } = stats;
+  return `${camera}: ${captured} frames, ${dropped} dropped, ${damaged} damaged, ${restarts} restarts (${stalls} stalls)`;
+}
