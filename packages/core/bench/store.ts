@@ -178,6 +178,8 @@ async function publishAll(url: string, face: Buffer): Promise<void> {
 
 interface Figures {
   readonly objectsPerSecond: number;
+  /** Of this process, for each object. */
+  readonly processorMilliseconds: number;
   readonly p99Milliseconds: number;
 }
 
@@ -186,23 +188,28 @@ async function measure(
   ways: Readonly<Record<string, Put>>,
   parallel: number,
 ): Promise<Record<string, Figures>> {
-  const taken: Record<string, { durations: number[]; seconds: number }> = {};
+  const taken: Record<string, { durations: number[]; seconds: number; processor: number }> = {};
   for (let round = -1; round < ROUNDS; round += 1) {
     for (const [way, put] of Object.entries(ways)) {
       const isWarmup = round < 0;
       const seconds = isWarmup ? 0.3 : Number(values.seconds) / ROUNDS;
-      const { durations, elapsed } = await run(put, `${parallel}-${round}`, parallel, seconds);
+      const { durations, elapsed, processor } = await run(put, `${parallel}-${round}`, parallel, seconds);
       if (isWarmup) continue;
-      const before = taken[way] ?? { durations: [], seconds: 0 };
-      taken[way] = { durations: [...before.durations, ...durations], seconds: before.seconds + elapsed };
+      const before = taken[way] ?? { durations: [], seconds: 0, processor: 0 };
+      taken[way] = {
+        durations: [...before.durations, ...durations],
+        seconds: before.seconds + elapsed,
+        processor: before.processor + processor,
+      };
     }
   }
   return Object.fromEntries(
-    Object.entries(taken).map(([way, { durations, seconds }]) => [
+    Object.entries(taken).map(([way, { durations, seconds, processor }]) => [
       way,
       {
         objectsPerSecond: Math.round(durations.length / seconds),
         p99Milliseconds: rounded(percentile(durations, 0.99)),
+        processorMilliseconds: rounded(processor / durations.length),
       },
     ]),
   );
@@ -210,6 +217,7 @@ async function measure(
 
 async function run(put: Put, prefix: string, parallel: number, seconds: number) {
   const durations: number[] = [];
+  const before = process.cpuUsage();
   const startedAt = performance.now();
   const endsAt = startedAt + seconds * 1000;
   let number = 0;
@@ -223,7 +231,12 @@ async function run(put: Put, prefix: string, parallel: number, seconds: number) 
       }
     }),
   );
-  return { durations, elapsed: (performance.now() - startedAt) / 1000 };
+  const { user, system } = process.cpuUsage(before);
+  return {
+    durations,
+    elapsed: (performance.now() - startedAt) / 1000,
+    processor: (user + system) / 1000,
+  };
 }
 
 function report(
@@ -248,7 +261,10 @@ function putOf(store: Store, face: Buffer): Put {
 
 function writeOf(store: Store, face: Buffer): Put {
   const sink = new Sink(store);
-  return (name) => sink.write({ id: name, payload: face, properties: propertiesOf(name) });
+  return async (name) => {
+    const { outcome, key } = await sink.write({ id: name, payload: face, properties: propertiesOf(name) });
+    if (outcome !== 'stored') throw new Error(`${key} is ${outcome}`);
+  };
 }
 
 function propertiesOf(id: string): Record<string, string> {

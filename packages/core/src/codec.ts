@@ -78,6 +78,8 @@ export interface IntactOptions extends DecodeOptions {
   readonly maxSeconds?: number;
 }
 
+/** Making a thumbnail of such a picture takes longer than looking at it, and spares little memory. */
+const SMALL_PIXELS = 500_000;
 /** Such pictures are looked at one after the other, so that they take neither all memory nor all threads. */
 const LARGE_PIXELS = 10_000_000;
 /** A progressive JPEG comes in about ten scans; each one more goes over all pixels once more. */
@@ -86,32 +88,35 @@ const START_OF_SCAN = Buffer.of(0xff, 0xda);
 let largeOne: Promise<unknown> = Promise.resolve();
 
 /**
- * Looks at every pixel of a picture and keeps none: one that is cut short or damaged shows only then. It is
- * decoded into a thumbnail, so that many large pictures at once do not take their full size in memory.
+ * Looks at every pixel of a picture and keeps none: one that is cut short or damaged shows only then. One that is
+ * not small is decoded into a thumbnail, so that many at once do not take their full size in memory.
  * @throws {RelayError} `PICTURE_DAMAGED` or `PICTURE_TOO_LARGE`.
  */
 export async function assertIntact(data: Uint8Array, options: IntactOptions): Promise<PictureHeader> {
   const header = await readHeader(data, options);
   if (header.format === 'jpeg') assertScans(data, options);
-  if (header.width * header.height < LARGE_PIXELS) await look(data, options, 16, 16);
+  const pixels = header.width * header.height;
+  if (pixels < LARGE_PIXELS) await look(data, options, pixels < SMALL_PIXELS ? undefined : [16, 16]);
   else {
     // Time is looked at with every few rows that come out: there must be many.
-    const turn = largeOne.then(() => look(data, options, 1, 4096));
+    const turn = largeOne.then(() => look(data, options, [1, 4096]));
     largeOne = turn.catch(() => {});
     await turn;
   }
   return header;
 }
 
-async function look(data: Uint8Array, options: IntactOptions, width: number, height: number): Promise<void> {
+async function look(
+  data: Uint8Array,
+  options: IntactOptions,
+  thumbnail?: readonly [width: number, height: number],
+): Promise<void> {
   const { stage, name, maxSeconds: seconds = 10 } = options;
   const { default: sharp } = await import('sharp');
   try {
-    await sharp(data, { limitInputPixels: false, failOn: 'error' })
-      .resize(width, height, { fit: 'fill' })
-      .raw()
-      .timeout({ seconds })
-      .toBuffer();
+    const picture = sharp(data, { limitInputPixels: false, failOn: 'error' });
+    if (thumbnail) picture.resize(...thumbnail, { fit: 'fill' });
+    await picture.raw().timeout({ seconds }).toBuffer();
   } catch (error) {
     if (!/^timeout/.test(messageOf(error))) throw asDamaged(error, options);
     throw new RelayError(`${name} takes longer than ${seconds} s to decode. Make it smaller.`, {
