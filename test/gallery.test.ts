@@ -125,7 +125,7 @@ describeWith('chromium', 'the page of a gallery', () => {
     expect(await cards.count()).toBe(6);
     // Each has a picture that is one.
     await page.waitForFunction(() =>
-      [...document.querySelectorAll<HTMLImageElement>('.card img')].every(
+      Array.from(document.querySelectorAll<HTMLImageElement>('.card img')).every(
         ({ complete, naturalWidth }) => complete && naturalWidth > 20,
       ),
     );

@@ -49,6 +49,7 @@ export type { FaceSelectorOptions, SelectionPolicy } from './selection/selector-
 export type { Track } from './selection/track';
 export { type Sight, Tracker, type TrackerOptions, type Tracking, type TrackName } from './selection/tracker';
 export type { SelectionReason } from './selection/visit';
+export type { Accept, AcceptAnswer, AcceptByTopic } from './sinks/accept';
 export {
   type AuditOptions,
   type AuditProgress,
@@ -57,6 +58,9 @@ export {
   type Finding,
 } from './sinks/audit';
 export type { CameraAudit, HopLatency } from './sinks/camera-account';
+export type { Placement } from './sinks/file-placement';
+export { FileStore } from './sinks/file-store';
+export type { FileStoreOptions } from './sinks/file-store-options';
 export { type ForgetOptions, type ForgetReport, forget } from './sinks/forget';
 export type { Selection } from './sinks/forget-selection';
 export {
@@ -67,10 +71,6 @@ export {
 export type { ManifestOptions } from './sinks/manifest-options';
 export { type ManifestDay, manifestDays, readManifest } from './sinks/manifest-reader';
 export type { ManifestRow, ManifestTimes } from './sinks/manifest-row';
-export type { Accept, AcceptAnswer, AcceptByTopic } from './sinks/accept';
-export type { Placement } from './sinks/file-placement';
-export { FileStore } from './sinks/file-store';
-export type { FileStoreOptions } from './sinks/file-store-options';
 export { MemoryStore } from './sinks/memory-store';
 export type { S3StoreOptions } from './sinks/s3-options';
 export { S3Store } from './sinks/s3-store';

@@ -12,7 +12,7 @@ export async function withStore<T>(
   }: { readonly s3?: S3StoreOptions | undefined; readonly signal?: AbortSignal | undefined },
   work: (store: SteadyStore) => Promise<T>,
 ): Promise<T> {
-  const store = isStore(location) ? location : storeAt(location, s3);
+  const store = isStore(location) ? location : storeAt(location, s3, {});
   try {
     const steady = new SteadyStore(store, signal);
     await steady.open();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { bootId } from '../identity';
-import type { ManifestRow } from './manifest-row';
 import { safePart } from './key-part';
+import type { ManifestRow } from './manifest-row';
 
 /** Everything of the manifest is below it. */
 export const MANIFEST = 'manifest/';
