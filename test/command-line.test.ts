@@ -20,6 +20,10 @@ describe('the command line of the apps', () => {
     ['cloud-sink', ['--concurrency', '0'], "'0'"],
     ['cloud-sink', ['--cloud-url', 'http://localhost'], '"http://localhost"'],
     ['cloud-sink', ['--topic', 'a/#/b'], '"a/#/b"'],
+    ['cloud-sink', ['--key-template', '{name}/{id}.{ext}'], '{captured:FORMAT}'],
+    ['cloud-sink', ['--accept', 'hw3faces=video'], 'accepted on hw3faces must be image or any'],
+    ['cloud-sink', ['--s3-tags', 'a=b,c'], 'name=value'],
+    ['cloud-sink', ['--max-age', 'old'], 'number'],
     ['cloud-sink', ['--ca', '/no/such.pem'], '/no/such.pem'],
     ['cloud-sink', ['--cloud-url', 'mqtts://h', '--cert', 'package.json'], 'cert and key belong together'],
     [

@@ -1,5 +1,6 @@
 import { messageOf, RelayError } from './errors';
 import type { EncodedImage, RawImage } from './image';
+import { intactPng } from './png';
 
 /** 100 megapixels: more than any camera gives, less than a decompression bomb. */
 export const DEFAULT_MAX_PIXELS = 100_000_000;
@@ -76,6 +77,8 @@ export async function decode(data: Uint8Array, options: DecodeOptions): Promise<
 export interface IntactOptions extends DecodeOptions {
   /** Seconds that its pixels may take; a whole number. @default 10 */
   readonly maxSeconds?: number;
+  /** Whether to leave out the EXIF block, which takes a decoder to find. @default false */
+  readonly withoutExif?: boolean;
 }
 
 /** Making a thumbnail of such a picture takes longer than looking at it, and spares little memory. */
@@ -93,6 +96,11 @@ let largeOne: Promise<unknown> = Promise.resolve();
  * @throws {RelayError} `PICTURE_DAMAGED` or `PICTURE_TOO_LARGE`.
  */
 export async function assertIntact(data: Uint8Array, options: IntactOptions): Promise<PictureHeader> {
+  const { maxPixels = DEFAULT_MAX_PIXELS, withoutExif = false } = options;
+  if (withoutExif) {
+    const size = await intactPng(data, Math.min(maxPixels, SMALL_PIXELS));
+    if (size) return { format: 'png', ...size };
+  }
   const header = await readHeader(data, options);
   if (header.format === 'jpeg') assertScans(data, options);
   const pixels = header.width * header.height;

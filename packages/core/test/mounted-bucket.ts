@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { type S3Server, startS3Server } from './s3-server';
+import { createBucket, type S3Server, startS3Server } from './s3-server';
 
 /** A bucket of a real S3 server, mounted as a folder by s3fs: it can rename, in a fashion, and not link. */
 export class MountedBucket {
@@ -22,9 +21,7 @@ export class MountedBucket {
 
   static async mount(): Promise<MountedBucket> {
     const server = await startS3Server();
-    const client = new S3Client({ ...server, credentials: server, forcePathStyle: true });
-    await client.send(new CreateBucketCommand({ Bucket: 'faces' }));
-    client.destroy();
+    await createBucket(server, 'faces');
     try {
       return new MountedBucket(server);
     } catch (error) {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 
 export interface S3Server {
   readonly endpoint: string;
@@ -30,6 +31,12 @@ export async function startS3Server(script = SCRIPT): Promise<S3Server> {
     return { ...JSON.parse(line), stop };
   }
   throw new Error(`The S3 server did not start: ${Buffer.concat(complaints)}`);
+}
+
+export async function createBucket(server: S3Server, name: string): Promise<void> {
+  const client = new S3Client({ ...server, credentials: server, forcePathStyle: true });
+  await client.send(new CreateBucketCommand({ Bucket: name }));
+  client.destroy();
 }
 
 async function freePorts(count: number): Promise<number[]> {

@@ -43,6 +43,7 @@ async function examinePicture(
       name: 'The payload',
       maxPixels,
       maxSeconds,
+      withoutExif: named !== undefined,
     });
     const provenance =
       named ?? provenanceOf((await embeddedAttributes(exif)) ?? {}) ?? foreignProvenance(message);

@@ -61,6 +61,12 @@ describe('FileStore that keeps so much and so long', () => {
     ]);
   });
 
+  it('leaves all of the hours after the one that is enough', async () => {
+    const place = await mkdtemp(join(folder, 'store-'));
+    await fill(place, { 'a/1.png': 1, 'a/2.png': 9, 'a/3.png': 5 });
+    expect((await sweep(place, { maxBytes: 2.9 * KILOBYTE })).left).toEqual(['a/1.png', 'a/3.png']);
+  });
+
   it('keeps the accounts of what there was', async () => {
     const place = await mkdtemp(join(folder, 'store-'));
     await fill(place, { 'manifest/1.jsonl': 900, 'gaps/2.json': 900, 'a/3.png': 900 });

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { deliveryOf, keysOf, properties } from '../../test/deliveries';
 import { describeWith } from '../../test/requirements';
-import { type S3Server, startS3Server } from '../../test/s3-server';
+import { createBucket, type S3Server, startS3Server } from '../../test/s3-server';
 import type { Delivery } from '../message';
 import { pipeline } from '../pipeline';
 import { HTTP_FAULTS, type HttpFaultProxy, startHttpFaultProxy } from '../testing/http-fault-proxy';
@@ -21,9 +20,7 @@ describeWith('ceph', 'Sink with a real S3 server behind a bad connection', () =>
   const puts: string[] = [];
   beforeAll(async () => {
     server = await startS3Server();
-    const client = new S3Client({ ...server, credentials: server, forcePathStyle: true });
-    await client.send(new CreateBucketCommand({ Bucket: 'faces' }));
-    client.destroy();
+    await createBucket(server, 'faces');
     proxy = await startHttpFaultProxy({
       targetPort: Number(new URL(server.endpoint).port),
       onRequest: ({ method, path }) => method === 'PUT' && puts.push(path),

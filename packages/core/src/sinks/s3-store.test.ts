@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { CreateBucketCommand, GetObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { describeWith } from '../../test/requirements';
-import { type S3Server, startS3Server } from '../../test/s3-server';
+import { createBucket, type S3Server, startS3Server } from '../../test/s3-server';
 import { storeSuite } from '../testing/store-suite';
 import { S3Store } from './s3-store';
 
@@ -16,9 +16,7 @@ describeWith('ceph', 'S3Store with a real server', () => {
   let server: S3Server;
   beforeAll(async () => {
     server = await startS3Server();
-    const client = new S3Client({ ...server, credentials: server, forcePathStyle: true });
-    await client.send(new CreateBucketCommand({ Bucket: 'faces' }));
-    client.destroy();
+    await createBucket(server, 'faces');
   });
   afterAll(() => server?.stop());
 

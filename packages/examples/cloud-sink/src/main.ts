@@ -1,10 +1,9 @@
-import { type GapRecord, pipeline, Sink, Subscriber } from 'edge-relay';
+import { type GapRecord, pipeline, Sink, type SinkOptions, Subscriber } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
 import { Gallery } from './gallery/server';
 import { type CloudSinkOptions, parseOptions } from './options';
 import { runAudit } from './run-audit';
 import { runForget } from './run-forget';
-import { s3OptionsOf } from './store-options';
 
 const [first = '', ...rest] = process.argv.slice(2);
 const commands: Readonly<Record<string, (argv: readonly string[], app: App) => Promise<void>>> = {
@@ -15,12 +14,7 @@ const named = Object.hasOwn(commands, first) ? commands[first] : undefined;
 await runApp('cloud-sink', (app) => named?.(rest, app) ?? run(parseOptions(process.argv.slice(2)), app));
 
 async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Promise<void> {
-  const s3 = s3OptionsOf(options);
-  await using sink = new Sink(options.store, {
-    concurrency: options.concurrency,
-    manifest: options.manifest,
-    ...(s3 && { s3 }),
-  });
+  await using sink = new Sink(options.store, sinkOptions(options));
   await using faces = new Subscriber({
     url: options.cloudUrl,
     topic: options.topic,
@@ -42,7 +36,13 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
   sink.on('stored', ({ key }) =>
     log.change('first', `storing in ${options.store}, first ${key.split('/', 1)[0]}/…`),
   );
-  sink.on('rejected', ({ key, reason }) => log.warn(`not a picture, kept as ${key}: ${reason}`));
+  sink.on('rejected', ({ key, reason }) => log.warn(`not accepted, kept as ${key}: ${reason}`));
+  sink.on('notice', ({ message }) => log.warn(message));
+  let removed = 0;
+  sink.on('removed', ({ key }) => {
+    removed += 1;
+    if (removed === 1) log.info(`removing what is older or more than is to be kept, first ${key}`);
+  });
   sink.on('conflict', ({ key }) => log.warn(`other bytes under a known id, kept as ${key}`));
   sink.on('gap', ({ gap }) =>
     log.warn(`camera ${gap.camera} has left out ${formatNumbers(gap)} (${gap.reason}), and says so`),
@@ -68,7 +68,8 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
   if (gallery) log.info(`gallery at ${await gallery.open()}`);
   await pipeline(faces, sink, { signal });
   const { stored, duplicates, conflicts, rejected, gaps, forgotten } = sink.stats;
-  const more = `${gaps > 0 ? `, gap records ${gaps}` : ''}${forgotten > 0 ? `, forgotten ${forgotten}` : ''}`;
+  const seldom = Object.entries({ 'gap records': gaps, forgotten, removed }).filter(([, count]) => count > 0);
+  const more = seldom.map(([name, count]) => `, ${name} ${count}`).join('');
   log.info(`stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}${more}`);
 }
 
@@ -84,4 +85,39 @@ function galleryOf(
 function formatNumbers({ numbers }: GapRecord): string {
   const count = numbers.reduce((sum, [from, to]) => sum + to - from + 1, 0);
   return count === 1 ? 'a picture' : `${count} pictures`;
+}
+
+function sinkOptions(options: CloudSinkOptions): SinkOptions {
+  return {
+    ...given({
+      concurrency: options.concurrency,
+      key: options.keyTemplate,
+      accept: options.accept,
+      maxPixels: options.maxPixels,
+      manifest: options.manifest,
+    }),
+    s3: given({
+      endpoint: options.s3Endpoint,
+      region: options.s3Region,
+      forcePathStyle: options.s3PathStyle,
+      serverSideEncryption: options.s3Encryption,
+      kmsKeyId: options.s3KmsKey,
+      storageClass: options.s3StorageClass,
+      tags: options.s3Tags,
+    }),
+    files: given({
+      maxAgeHours: options.maxAge,
+      maxBytes: options.maxSize,
+      freeDiskBytes: options.freeDisk,
+      whenFull: options.whenFull,
+    }),
+  };
+}
+
+/** Without what was not given. */
+function given<Options extends object>(
+  options: Options,
+): { [Name in keyof Options]?: NonNullable<Options[Name]> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Name in keyof Options]?: NonNullable<Options[Name]> };
 }
