@@ -3,11 +3,16 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { capture, isOnPath, root, step } from './steps.mjs';
+import { hasKernel, provideKernel } from './virtual-camera.mjs';
 
 const tools = {
   mosquitto: { programs: ['mosquitto', 'mosquitto_sub'], packages: ['mosquitto', 'mosquitto-clients'] },
   ffmpeg: { programs: ['ffmpeg'], packages: ['ffmpeg'] },
   chromium: { programs: ['chromium'], packages: ['chromium'] },
+  'virtual camera': {
+    programs: ['qemu-system-x86_64', 'busybox', 'modprobe', 'cpio', 'v4l2-ctl', 'ffmpeg'],
+    packages: ['qemu-system-x86', 'busybox-static', 'kmod', 'cpio', 'v4l-utils', 'ffmpeg'],
+  },
   ceph: {
     programs: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
     packages: ['ceph-common', 'ceph-mon', 'ceph-osd', 'radosgw'],
@@ -33,9 +38,11 @@ const tools = {
 /** Installs the tools that tests ask for and that are missing, or says in a line which suites are left out. */
 export async function provideTools() {
   const wanted = Object.keys(tools).filter((tool) => isMissing(tool) && isAskedFor(tool));
-  if (wanted.length === 0) return;
-  const packages = wanted.flatMap((tool) => tools[tool].packages);
-  if (await canInstall()) await step(`install ${packages.join(' ')}`, () => install(packages));
+  if (wanted.length > 0) {
+    const packages = wanted.flatMap((tool) => tools[tool].packages);
+    if (await canInstall()) await step(`install ${packages.join(' ')}`, () => install(packages));
+  }
+  if (isAskedFor('virtual camera') && !hasKernel()) await fetchKernel();
   const missing = wanted.filter(isMissing);
   if (missing.length === 0) return;
   const cure = missing.flatMap((tool) => tools[tool].packages).join(' ');
@@ -49,12 +56,13 @@ function isMissing(tool) {
 
 /** Test files name the tool that they need: `describeWith('mosquitto', …)`. */
 function isAskedFor(tool) {
-  const files = readdirSync(join(root, 'packages'), { recursive: true }).filter(
-    (file) => file.endsWith('.test.ts') && !file.includes('node_modules'),
+  const folders = ['packages', 'test'].map((folder) => join(root, folder));
+  const files = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true }).map((file) => join(folder, file)),
   );
-  return files.some((file) =>
-    readFileSync(join(root, 'packages', file), 'utf8').includes(`describeWith('${tool}'`),
-  );
+  return files
+    .filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules'))
+    .some((file) => readFileSync(file, 'utf8').includes(`describeWith('${tool}'`));
 }
 
 const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
@@ -66,8 +74,22 @@ async function canInstall() {
 }
 
 async function install(packages) {
+  const updated = await aptGet('update');
+  if (updated.code !== 0) return updated;
+  return aptGet('install', '--yes', '--no-install-recommends', ...packages);
+}
+
+function aptGet(...args) {
   const [command, ...first] = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get'];
-  const update = await capture(command, [...first, 'update']);
-  if (update.code !== 0) return update;
-  return capture(command, [...first, 'install', '--yes', '--no-install-recommends', ...packages]);
+  return capture(command, [...first, ...args]);
+}
+
+/** The virtual camera's machine is an x64 one and runs the Node that runs here. */
+async function fetchKernel() {
+  if (process.arch !== 'x64' || !isOnPath('apt-get')) {
+    console.log("Left out: the suite that needs the virtual camera (an x64 machine with Debian's packages).");
+    return;
+  }
+  if (await canInstall()) await aptGet('update');
+  await step('fetch a kernel for the virtual camera', provideKernel);
 }

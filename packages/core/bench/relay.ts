@@ -27,6 +27,8 @@ const { values, positionals } = parseArgs({
     'own-window': { type: 'string' },
     /** A folder for CPU profiles of our processes. */
     profile: { type: 'string' },
+    /** Options of Node for our bridge, to see what they change: `--max-semi-space-size=64`. */
+    'node-options': { type: 'string', default: '' },
   },
 });
 process.setMaxListeners(30);
@@ -185,6 +187,7 @@ async function startProxy(
 function startRole(name: string, ...rest: (string | number)[]): Promise<ChildProcess> {
   const options = Object.entries(values).map(([option, value]) => `--${option}=${value}`);
   return startReady(process.execPath, [
+    ...(name === 'bridge' ? values['node-options'].split(' ').filter((option) => option !== '') : []),
     ...(values.profile ? ['--cpu-prof', `--cpu-prof-dir=${values.profile}`] : []),
     self,
     ...options,

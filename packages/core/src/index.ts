@@ -78,6 +78,11 @@ export { Sink, type SinkOptions } from './sinks/sink';
 export type { SinkEvents, SinkStats, StoredEvent, StoredReport } from './sinks/sink-events';
 export type { ObjectDetails, PutOptions, Store, StoredObject, StoreSupport } from './sinks/store';
 export type { RemovedEvent, StoreEvents } from './sinks/store-events';
+export { CameraCapture, type CameraCaptureOptions } from './sources/camera-capture';
+export type { CameraInputFormat, CameraModeChoice, CameraWish } from './sources/camera-choice';
+export type { CameraControls } from './sources/camera-controls';
+export { type CameraInfo, type ListCamerasOptions, listCameras } from './sources/camera-list';
+export { type CameraMode, describeCameraModes } from './sources/camera-modes';
 export type {
   Capture,
   CaptureDamage,

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
 
 const programs = {
@@ -7,6 +8,7 @@ const programs = {
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   chromium: ['chromium'],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
+  'virtual camera': ['qemu-system-x86_64', 'busybox', 'modprobe', 'cpio', 'v4l2-ctl', 'ffmpeg'],
   /** GStreamer's RTSP server, driven from Python. */
   rtsp: ['gst-launch-1.0'],
   /** A bucket mounted as a folder, which takes the rights to mount one and Ceph for the bucket. */
@@ -15,12 +17,19 @@ const programs = {
   tmpfs: ['mount', 'umount'],
 } as const;
 
+/** Fetched by `npm test`; see scripts/virtual-camera.mjs. */
+const kernel = fileURLToPath(
+  new URL('../../../node_modules/.cache/virtual-camera/kernel/release', import.meta.url),
+);
+
 /** Something of the system that some tests need and a fresh machine may not have. */
 export type Tool = keyof typeof programs;
 
 /** Whether the tool is on this machine's PATH, and may be used. */
 export function available(tool: Tool): boolean {
   if (!programs[tool].every((program) => spawnSync('which', [program]).status === 0)) return false;
+  // The machine is an x64 one, and runs the Node and the ffmpeg that run here.
+  if (tool === 'virtual camera') return process.arch === 'x64' && existsSync(kernel);
   if (tool === 'rtsp') {
     const server =
       "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";

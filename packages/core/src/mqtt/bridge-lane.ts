@@ -1,9 +1,7 @@
 import { apart } from '../apart';
-import { RelayError, type RelayErrorCode } from '../errors';
+import { messageOf, RelayError, type RelayErrorCode } from '../errors';
 import { type Delivery, type Message, propertyOf } from '../message';
-import { pipeline } from '../pipeline';
 import type { Spool } from '../spool/spool';
-import type { StageContext, Transform, Writer } from '../stage';
 import type { LaneRoute } from './bridge-routes';
 import { GapReporter } from './gap-reporter';
 import { Publisher } from './publisher';
@@ -39,8 +37,15 @@ export interface BridgeLaneUser {
   isolated(news: PublisherEvents['isolated'][0]): void;
 }
 
+/**
+ * Messages in flight at each end, where nothing else is said: so many share one flush of the disk, and more would
+ * not fit into a processor's cache.
+ */
+const WINDOW_MESSAGES = 256;
 /** Both ends together stay well below the 10 seconds after which Docker kills. */
 const CLOSE_TIMEOUT_MS = 3_000;
+/** How many messages are under way at once, at the most; the window of the near side is mostly less. */
+const MOST_UNDER_WAY = 4_096;
 /** The user property that lists the bridges which a message has passed. */
 const VIA = 'via';
 /** What no waiting cures. */
@@ -61,6 +66,9 @@ export class BridgeLane {
   readonly #failed = new AbortController();
   readonly #counts = { refused: 0, duplicates: 0, looped: 0 };
   readonly #told = new WeakSet<RelayError>();
+  /** How many messages the publisher has and we have not heard of. */
+  #underWay = 0;
+  #wake: (() => void) | undefined;
   #running: Promise<void> | undefined;
   #isClosing = false;
 
@@ -76,13 +84,20 @@ export class BridgeLane {
     this.#topics = new TopicMap(topics, name);
     this.#subscriber = new Subscriber({
       ...from,
+      windowMessages: from.windowMessages ?? WINDOW_MESSAGES,
       name: `${name} (from)`,
       closeTimeoutMs: CLOSE_TIMEOUT_MS,
       topic: this.#topics.filters,
       qos: topics.every(({ qos }) => qos === 0) ? 0 : 1,
       retainAsPublished: true,
     });
-    this.#publisher = new Publisher({ ...to, name: `${name} (to)`, closeTimeoutMs: CLOSE_TIMEOUT_MS, spool });
+    this.#publisher = new Publisher({
+      ...to,
+      windowMessages: to.windowMessages ?? WINDOW_MESSAGES,
+      name: `${name} (to)`,
+      closeTimeoutMs: CLOSE_TIMEOUT_MS,
+      spool,
+    });
     this.#gaps = new GapReporter(this.#publisher);
     this.#subscriber.on('online', (news) => this.#online('from', news));
     this.#subscriber.on('offline', (news) => user.offline('from', news));
@@ -107,18 +122,7 @@ export class BridgeLane {
 
   /** Forwards until `close()` is called or the signal is aborted. */
   run(signal: AbortSignal): Promise<void> {
-    const rename: Transform<Delivery, OutgoingMessage> = {
-      name: this.#name,
-      transform: (delivery) => this.#rename(delivery),
-    };
-    const forward: Writer<OutgoingMessage> = {
-      name: this.#name,
-      concurrency: this.#publisher.concurrency,
-      open: () => this.#publisher.open(),
-      write: (message, context) => this.#publish(message, context),
-    };
-    const signals = { signal: AbortSignal.any([signal, this.#failed.signal]) };
-    this.#running = pipeline(this.#subscriber, rename, forward, signals).catch((error) => {
+    this.#running = this.#run(AbortSignal.any([signal, this.#failed.signal])).catch((error) => {
       // Closed before the far broker took everything: the near broker still has the rest.
       if (!(this.#isClosing && error instanceof RelayError && error.code === 'CLOSED')) throw error;
     });
@@ -144,38 +148,102 @@ export class BridgeLane {
     this.#user.online(end, news);
   }
 
-  #rename(delivery: Delivery): OutgoingMessage[] | Promise<OutgoingMessage[]> {
-    if (delivery.topic === this.#stateTopic) return [];
+  async #run(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#publisher.open();
+    signal.throwIfAborted();
+    const batches = this.#subscriber.batches();
+    const stopped = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    try {
+      await Promise.race([stopped, this.#forwardAll(batches, signal)]);
+    } finally {
+      // Where it has ended by itself there is nothing to give up.
+      if (signal.aborted) batches.return?.().catch(() => {});
+      stopped.catch(() => {});
+    }
+  }
+
+  /** Not as a `pipeline()`: thousands a second go through here, and each wait for one alone would cost more than it. */
+  async #forwardAll(batches: AsyncIterable<readonly Delivery[]>, signal: AbortSignal): Promise<void> {
+    const context = { signal };
+    try {
+      for await (const batch of batches) {
+        for (const delivery of batch) {
+          if (this.#underWay >= MOST_UNDER_WAY) await this.#until(() => this.#underWay < MOST_UNDER_WAY);
+          const outgoing = this.#rename(delivery);
+          if (!outgoing) delivery.ack();
+          else if (this.#dropsHeld && (await this.#isHeld(outgoing))) delivery.ack();
+          else this.#forward(outgoing, delivery, context);
+          if (signal.aborted) return;
+        }
+      }
+    } finally {
+      // Also where the near side has failed: what came before goes through.
+      await this.#until(() => this.#underWay === 0);
+    }
+  }
+
+  #forward(outgoing: OutgoingMessage, delivery: Delivery, context: { readonly signal: AbortSignal }): void {
+    this.#underWay += 1;
+    this.#publisher.publish(outgoing, context).then(
+      () => this.#isThrough(delivery),
+      (error) => this.#isNotThrough(outgoing, delivery, error),
+    );
+  }
+
+  #isThrough(delivery: Delivery): void {
+    delivery.ack();
+    this.#underWay -= 1;
+    this.#wake?.();
+  }
+
+  /** What can never go over stands in nobody's way; anything else ends the run. */
+  #isNotThrough(outgoing: OutgoingMessage, delivery: Delivery, error: unknown): void {
+    if (error instanceof RelayError && error.code === 'MESSAGE_DROPPED') {
+      // The publisher has counted it, and told of it.
+      this.#isThrough(delivery);
+      return;
+    }
+    if (!(error instanceof TypeError) && !(error instanceof RelayError && NEVER.has(error.code))) {
+      const details = { code: 'STAGE_FAILED', stage: this.#name, cause: error } as const;
+      const failure = `${this.#name} failed: ${messageOf(error)}`;
+      this.#failed.abort(error instanceof RelayError ? error : new RelayError(failure, details));
+      return;
+    }
+    const refusal = error instanceof RelayError ? error : this.#refusal(error.message);
+    // The publisher has told of what the broker refused; what could not even be tried is told here.
+    if (!this.#told.has(refusal)) this.#refused(outgoing as Message, refusal);
+    this.#isThrough(delivery);
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** The message as it goes on; undefined where it does not. */
+  #rename(delivery: Delivery): OutgoingMessage | undefined {
+    if (delivery.topic === this.#stateTopic) return undefined;
     if (this.#via !== undefined && passedBridges(delivery).includes(this.#via)) {
       this.#counts.looped += 1;
-      return [];
+      return undefined;
     }
     const mapped = this.#topics.map(delivery.topic);
-    if (!mapped) {
-      // From a subscription of earlier routes, which the near broker remembers.
-      this.#refused(delivery, this.#refusal(`no route fits topic ${JSON.stringify(delivery.topic)}`));
-      return [];
-    }
-    const outgoing = this.#outgoing(delivery, mapped.topic, mapped.route);
-    return this.#dropsHeld ? this.#unlessHeld(outgoing) : [outgoing];
+    if (mapped) return this.#outgoing(delivery, mapped.topic, mapped.route);
+    // From a subscription of earlier routes, which the near broker remembers.
+    this.#refused(delivery, this.#refusal(`no route fits topic ${JSON.stringify(delivery.topic)}`));
+    return undefined;
   }
 
-  async #unlessHeld(outgoing: OutgoingMessage): Promise<OutgoingMessage[]> {
-    if ((await this.#spool.find(outgoing as Message)) === undefined) return [outgoing];
+  async #isHeld(outgoing: OutgoingMessage): Promise<boolean> {
+    if ((await this.#spool.find(outgoing as Message)) === undefined) return false;
     this.#counts.duplicates += 1;
-    return [];
-  }
-
-  async #publish(message: OutgoingMessage, context: StageContext): Promise<void> {
-    try {
-      await this.#publisher.write(message, context);
-    } catch (error) {
-      if (!(error instanceof TypeError) && !(error instanceof RelayError && NEVER.has(error.code)))
-        throw error;
-      const refusal = error instanceof RelayError ? error : this.#refusal(error.message);
-      // The publisher has told of what the broker refused; what could not even be tried is told here.
-      if (!this.#told.has(refusal)) this.#refused(message as Message, refusal);
-    }
+    return true;
   }
 
   #refusal(why: string): RelayError {

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { IClientOptions, IConnackPacket, MqttClient } from 'mqtt';
 import { messageOf, RelayError } from '../errors';
@@ -28,6 +29,8 @@ export interface ConnectionUser extends Omit<IncomingUser, 'malformed'> {
 
 /** A link that held this long was a good one: the next loss is retried quickly again. */
 const STABLE_MS = 5_000;
+/** How often what is heard of the broker puts off the next ping, at the most. */
+const HEARD_MS = 100;
 /** How long the broker has to hang up after our goodbye. */
 const GOODBYE_MS = 1_000;
 
@@ -118,7 +121,32 @@ export class Connection {
     const { stage } = this.#user;
     const protocolVersion = this.#broker.protocolVersion ?? (this.#older.has(address) ? 4 : 5);
     const { signal } = this.#closing;
-    const client = mqtt.connect(this.#clientOptions(address, protocolVersion));
+    let heardAt = 0;
+    const incoming = new Incoming(protocolVersion, {
+      borrows: this.#user.borrows,
+      ...(this.#user.publish && { publish: (packet) => this.#user.publish!(packet) }),
+      ...(this.#user.puback && {
+        puback: (messageId, reasonCode) => {
+          // What is heard of the broker puts off the next ping, as with MQTT.js; setting a timer for each is dear.
+          const now = performance.now();
+          if (now - heardAt > HEARD_MS) {
+            client.reschedulePing();
+            heardAt = now;
+          }
+          this.#user.puback!(messageId, reasonCode);
+        },
+      }),
+      malformed: ({ message }) => {
+        client.emit('error', new Error(`it sent what is not MQTT: ${message}`));
+        client.stream.destroy();
+      },
+    });
+    const options = this.#clientOptions(address, protocolVersion);
+    const { host, port = 1_883 } = address;
+    // What MQTT.js would do; but a socket of ours can be read without fresh memory for each time.
+    const client = isPlain(address, options)
+      ? new mqtt.MqttClient(() => connect({ host, port, onread: incoming.onread }), options)
+      : mqtt.connect(options);
     let reason: unknown;
     let shown: PeerCertificate | undefined;
     const hear = (error: unknown) => {
@@ -146,7 +174,8 @@ export class Connection {
       client.connect();
       // MQTT.js passes on only errors with a code, which those of WebSocket have not.
       client.stream.on('error', hear);
-      this.#read(client, protocolVersion);
+      incoming.attach(client.stream);
+      this.#user.attach?.(incoming, client);
       if ('setNoDelay' in client.stream) {
         const socket = client.stream as unknown as TLSSocket;
         socket.setNoDelay(true);
@@ -174,25 +203,6 @@ export class Connection {
     }
     this.#older.add(address);
     return this.#connect(address, errors);
-  }
-
-  #read(client: MqttClient, protocolVersion: 4 | 5): void {
-    const user = this.#user;
-    const incoming = new Incoming(client.stream, protocolVersion, {
-      ...(user.publish && { publish: (packet) => user.publish!(packet) }),
-      ...(user.puback && {
-        puback: (messageId, reasonCode) => {
-          // What is heard of the broker puts off the next ping, as with MQTT.js.
-          client.reschedulePing();
-          user.puback!(messageId, reasonCode);
-        },
-      }),
-      malformed: ({ message }) => {
-        client.emit('error', new Error(`it sent what is not MQTT: ${message}`));
-        client.stream.destroy();
-      },
-    });
-    user.attach?.(incoming, client);
   }
 
   async #hold(link: Link, closed: Promise<void>): Promise<void> {
@@ -275,6 +285,11 @@ function disconnection(reasonCode: number): string {
   if (reasonCode === 0x8e) return 'another client has taken the session over: give each its own client id';
   if (reasonCode === 0x95) return 'it takes no packet as large as ours';
   return `it disconnected us with reason 0x${reasonCode.toString(16).padStart(2, '0')}`;
+}
+
+/** TCP, and nothing around it. */
+function isPlain({ protocol }: BrokerAddress, { cert, key }: IClientOptions): boolean {
+  return protocol === 'mqtt' && !(cert && key) && !process.env.MQTTJS_SOCKS_PROXY;
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import mqttPacket, { type IPublishPacket, type Packet } from 'mqtt-packet';
 import { describe, expect, it } from 'vitest';
+import { giveBack, keep } from '../slab';
 import { Incoming } from './incoming';
 import { LAST_OWN_IDENTIFIER } from './packet-identifiers';
 import type { IncomingPublish } from './publish-packet';
@@ -19,7 +20,7 @@ function open(version: Version, takes: () => boolean = () => true) {
   const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
   const arrived: Arrived = { packets: [], others: [], errors: [] };
   stream.on('data', (chunk: Buffer) => arrived.others.push(chunk));
-  const incoming = new Incoming(stream, version, {
+  const incoming = new Incoming(version, {
     publish: (packet) => {
       arrived.packets.push(packet);
       return takes();
@@ -27,6 +28,7 @@ function open(version: Version, takes: () => boolean = () => true) {
     puback: (messageId, reasonCode) => arrived.packets.push({ messageId, reasonCode }),
     malformed: ({ message }) => arrived.errors.push(message),
   });
+  incoming.attach(stream);
   return { stream, incoming, arrived };
 }
 
@@ -161,19 +163,105 @@ it('tells of properties that have no place in a PUBLISH or are cut short', () =>
   }
 });
 
-it('a small payload does not keep the bytes it came in', () => {
-  const { stream, arrived } = open(5);
-  const bytes = (size: number) =>
+describe('payloads on loan', () => {
+  const packet = (payload: Buffer) =>
     mqttPacket.generate(
-      { cmd: 'publish', topic: 't', payload: Buffer.alloc(size, 1), qos: 0, dup: false, retain: false },
+      { cmd: 'publish', topic: 't', payload, qos: 0, dup: false, retain: false },
       { protocolVersion: 5 },
     );
-  stream.emit('data', Buffer.concat([bytes(20_000), bytes(100), bytes(20_000)]));
-  const [large, small] = arrived.packets.map(
-    (packet) => (packet as IncomingPublish).payload.buffer.byteLength,
-  );
-  expect(large).toBeGreaterThan(40_000);
-  expect(small).toBeLessThan(10_000);
+  const borrowing = () => {
+    const payloads: Uint8Array[] = [];
+    const incoming = new Incoming(5, {
+      borrows: true,
+      publish: ({ payload }) => payloads.push(payload) > 0,
+      malformed: (error) => expect.fail(error.message),
+    });
+    /** As `net.connect()` would: into the memory that was asked for before. */
+    let target = incoming.onread.buffer();
+    const arrive = (bytes: Buffer) => {
+      for (let at = 0; at < bytes.length; ) {
+        const count = bytes.copy(target, 0, at);
+        at += count;
+        incoming.onread.callback(count);
+        target = incoming.onread.buffer();
+      }
+    };
+    return { payloads, arrive, incoming };
+  };
+
+  it('stay as they are until they are given back, in whatever order and however large', () => {
+    const sizes = fc.array(
+      fc.oneof(
+        { weight: 6, arbitrary: fc.integer({ min: 0, max: 60_000 }) },
+        { weight: 1, arbitrary: fc.integer({ min: 400_000, max: 1_500_000 }) },
+      ),
+      { minLength: 1, maxLength: 120 },
+    );
+    fc.assert(
+      fc.property(sizes, fc.infiniteStream(fc.nat()), (taken, numbers) => {
+        const { payloads, arrive } = borrowing();
+        const held: { readonly payload: Uint8Array; readonly fill: number; readonly size: number }[] = [];
+        const look = ({ payload, fill, size }: (typeof held)[number]) => {
+          expect(payload.byteLength).toBe(size);
+          expect(payload.every((byte) => byte === fill)).toBe(true);
+        };
+        taken.forEach((size, index) => {
+          const fill = index % 251;
+          const bytes = packet(Buffer.alloc(size, fill));
+          const middle = numbers.next().value! % bytes.length;
+          arrive(bytes.subarray(0, middle));
+          arrive(bytes.subarray(middle));
+          held.push({ payload: payloads.pop()!, fill, size });
+          while (held.length > 0 && numbers.next().value! % 3 !== 0) {
+            const [one] = held.splice(numbers.next().value! % held.length, 1);
+            look(one!);
+            giveBack(one!.payload);
+            giveBack(one!.payload);
+          }
+        });
+        for (const one of held) look(one);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('lie in memory that is used again, where a late look sees nothing instead of another one', () => {
+    const { payloads, arrive } = borrowing();
+    const memory = new Set<ArrayBufferLike>();
+    for (let number = 0; number < 500; number += 1) {
+      arrive(packet(Buffer.alloc(20_000, 1)));
+      if (payloads.length < 100) continue;
+      for (const payload of payloads.splice(0, 50)) {
+        memory.add(payload.buffer);
+        giveBack(payload);
+      }
+    }
+    const lent = [...memory].filter(({ byteLength }) => byteLength > 0);
+    expect(memory.size).toBeGreaterThan(10);
+    expect(lent.length).toBeLessThan(10);
+  });
+
+  it('are kept from being given back by who shows them to somebody', () => {
+    const { payloads, arrive } = borrowing();
+    for (let number = 0; number < 100; number += 1) arrive(packet(Buffer.alloc(20_000, number)));
+    keep(payloads[3]!);
+    for (const payload of payloads) giveBack(payload);
+    expect(payloads[3]![0]).toBe(3);
+    expect(payloads[3]!.byteLength).toBe(20_000);
+    expect(payloads[50]!.byteLength).toBe(0);
+  });
+
+  it('a small one is a copy, and so is every one where nobody borrows', () => {
+    const bytes = Buffer.concat([20_000, 100, 20_000].map((size) => packet(Buffer.alloc(size, 1))));
+    const { payloads, arrive } = borrowing();
+    arrive(bytes);
+    expect(payloads[0]!.buffer).toBe(payloads[2]!.buffer);
+    expect(payloads[1]!.buffer.byteLength).toBeLessThan(10_000);
+    const { stream, arrived } = open(5);
+    stream.emit('data', bytes);
+    const [large] = arrived.packets as IncomingPublish[];
+    expect(large!.payload.buffer.byteLength).toBeLessThan(30_000);
+  });
 });
 
 function expected(packet: Packet, version: Version): unknown {

@@ -30,10 +30,10 @@ describeWith('mosquitto', 'what we rely on in MQTT.js', () => {
     client.on('error', (error) => errors.push(error));
     const connected = new Promise((resolve) => client.once('connect', resolve));
     client.connect();
-    new Incoming(client.stream, protocolVersion, {
+    new Incoming(protocolVersion, {
       publish: (packet) => packets.push(packet) > 0,
       malformed: (error) => errors.push(error),
-    });
+    }).attach(client.stream);
     await connected;
     return { client, packets, errors };
   };

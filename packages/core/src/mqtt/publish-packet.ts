@@ -12,8 +12,7 @@ import {
 /** A PUBLISH packet that has come (MQTT 5 section 3.3). */
 export interface IncomingPublish extends PublishProperties {
   readonly topic: string;
-  /** Part of the bytes that were read, where it makes up a good part of them. */
-  readonly payload: Buffer;
+  payload: Buffer;
   readonly qos: 0 | 1 | 2;
   /** 0 with QoS 0, which has none. */
   readonly messageId: number;
@@ -21,14 +20,13 @@ export interface IncomingPublish extends PublishProperties {
   readonly retain: boolean;
 }
 
-/** A payload that is a smaller part than this of the bytes it came in is copied, so that it does not keep them all. */
-const WORTH_KEEPING = 1 / 4;
 const NO_PROPERTIES: Message['properties'] = {};
 /** The largest remaining length (section 2.1.4). */
 const LARGEST_PACKET = 268_435_455;
 
 /**
- * Reads a PUBLISH packet; `start` is its first byte, `body` the one behind its length.
+ * Reads a PUBLISH packet; `start` is its first byte, `body` the one behind its length. The payload is a part of
+ * `data`, all else a copy.
  * @throws {MalformedPacket}
  */
 export function decodePublish(
@@ -53,11 +51,9 @@ export function decodePublish(
     position = propertiesStart + length.value;
     if (position > end) throw new MalformedPacket('a PUBLISH whose properties are cut short');
   }
-  const payload = data.subarray(position, end);
-  const isWorthKeeping = payload.length >= data.buffer.byteLength * WORTH_KEEPING;
   const packet = {
     topic: data.toString('utf8', body + 2, topicEnd),
-    payload: isWorthKeeping ? payload : Buffer.from(payload),
+    payload: data.subarray(position, end),
     qos: qos as 0 | 1 | 2,
     messageId,
     dup: (flags & 8) !== 0,

@@ -4,6 +4,7 @@ import { onAbort } from '../abort-listeners';
 import { apart } from '../apart';
 import { RelayError } from '../errors';
 import { type Message, type Properties, propertyOf } from '../message';
+import { giveBack, keep } from '../slab';
 import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
 import type { Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
@@ -64,10 +65,6 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   readonly #counts = { published: 0, acknowledged: 0, stored: 0, dropped: 0, refused: 0, bytes: 0 };
   /** How many removals from the spool are not done yet. */
   #leaving = 0;
-  readonly #isLeft = () => {
-    this.#leaving -= 1;
-    if (this.#isIdle) this.#wakeIdle();
-  };
   readonly #cannotLeave = (error: RelayError) => this.#fail(error);
   #opening: Promise<void> | undefined;
   #isOpen = false;
@@ -94,8 +91,11 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     const user = {
       acknowledged: (entry: SpoolEntry) => this.#acknowledged(entry),
       refused: (entry: SpoolEntry, error: RelayError) => this.#refused(entry, error),
-      isolated: ({ message }: SpoolEntry, retryInMs: number) =>
-        apart(() => this.emit('isolated', { message, retryInMs })),
+      isolated: ({ message }: SpoolEntry, retryInMs: number) => {
+        // Who hears of it may look at it for as long as he likes.
+        keep(message.payload);
+        apart(() => this.emit('isolated', { message, retryInMs }));
+      },
       waiting: (news: PublisherEvents['waiting'][0]) => apart(() => this.emit('waiting', news)),
       failed: (error: RelayError) => this.#fail(error),
     };
@@ -157,26 +157,15 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
    * @throws {TypeError} without a topic. @throws {RelayError} `MESSAGE_TOO_LARGE`, `MESSAGE_REFUSED`,
    * `MESSAGE_DROPPED`, `BROKER_REFUSED`, or `CLOSED` when it was closed before.
    */
-  async publish(message: OutgoingMessage, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const complete = this.#complete(message);
-    if (!this.#isOpen) await this.open();
-    this.#assertUsable();
-    this.#sender.assertFits(complete);
-    if (message.qos === 0) return this.#publishOnce(complete);
-    const acknowledged = this.#spool.durable ? undefined : this.#acknowledgement(complete, options.signal);
+  publish(message: OutgoingMessage, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    // Without a function of its own that waits: thousands may be under way.
     try {
-      const appended = this.#spool.append(complete, options.signal);
-      // It may be sent while it is on its way to the disk.
-      this.#sender.pump();
-      const entry = await appended;
-      if (!entry) throw this.#dropError(complete, 'full');
+      const complete = this.#complete(message);
+      if (!this.#isOpen) return this.open().then(() => this.#give(complete, message.qos, options.signal));
+      return this.#give(complete, message.qos, options.signal);
     } catch (error) {
-      this.#settle(complete, error);
-      throw error;
+      return Promise.reject(error);
     }
-    this.#counts.published += 1;
-    this.#sender.pump();
-    await acknowledged;
   }
 
   /** The stage's way in: `publish()`; but what the spool drops is counted and told, and ends no pipeline. */
@@ -262,6 +251,31 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     return complete;
   }
 
+  #give(message: Message, qos: 0 | 1 | undefined, signal: AbortSignal | undefined): Promise<void> {
+    this.#assertUsable();
+    this.#sender.assertFits(message);
+    if (qos === 0) {
+      this.#publishOnce(message);
+      return Promise.resolve();
+    }
+    const acknowledged = this.#spool.durable ? undefined : this.#acknowledgement(message, signal);
+    const appended = this.#spool.append(message, signal).then(
+      (entry) => {
+        if (!entry) throw this.#dropError(message, 'full');
+        this.#counts.published += 1;
+        this.#sender.pump();
+        return acknowledged;
+      },
+      (error) => {
+        this.#settle(message, error);
+        throw error;
+      },
+    );
+    // It may be sent while it is on its way to the disk.
+    this.#sender.pump();
+    return appended;
+  }
+
   /** QoS 0: now or never. */
   #publishOnce(message: Message): void {
     this.#counts.published += 1;
@@ -305,7 +319,8 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     this.#counts.acknowledged += 1;
     this.#counts.bytes += payload.byteLength;
     if (!this.#receipts) {
-      this.#left(this.#spool.remove(entry.position));
+      // Sent, taken over, and gone from the spool: nobody looks at it any more.
+      this.#left(this.#spool.remove(entry.position), payload);
       this.#settle(entry.message);
     }
     apart(() => this.emit('acknowledged', { id, topic, bytes: payload.byteLength }));
@@ -330,9 +345,13 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     apart(() => this.emit('refused', { message: entry.message, error }));
   }
 
-  #left(removal: Promise<void>): void {
+  #left(removal: Promise<void>, payload?: Uint8Array): void {
     this.#leaving += 1;
-    removal.then(this.#isLeft, this.#cannotLeave);
+    removal.then(() => {
+      this.#leaving -= 1;
+      if (payload) giveBack(payload);
+      if (this.#isIdle) this.#wakeIdle();
+    }, this.#cannotLeave);
   }
 
   #dropped({ message, position, reason }: Omit<SpoolDrop, 'reason'> & { reason: DropReason }): void {

@@ -33,6 +33,8 @@ export interface ReceptionOptions {
   readonly qos: 0 | 1;
   readonly receipts: boolean;
   readonly retainAsPublished: boolean;
+  /** Whether who takes the messages gives their payloads back; see `IncomingUser`. */
+  readonly borrows: boolean;
   online(link: Link): void;
   /** The broker knew our session once, and does no longer. */
   forgotten(link: Link): void;
@@ -79,6 +81,7 @@ export class Reception {
         clientId,
         properties: { receiveMaximum: windowMessages, sessionExpiryInterval: sessionExpirySeconds },
       },
+      borrows: options.borrows,
       attach: (incoming, client) => {
         this.#incoming = incoming;
         this.#client = client;
@@ -104,9 +107,17 @@ export class Reception {
     if (!this.#isStopping) this.#connection.open();
     const result = await this.#arrivals.next();
     if (result.done) return result;
-    const { message, needsNone } = result.value;
-    if (needsNone) this.#released(message.payload.byteLength);
-    return { done: false, value: message };
+    return { done: false, value: this.#handOut(result.value) };
+  }
+
+  /** All that has arrived, at least one; nothing after the end. */
+  async batch(): Promise<readonly ReceivedMessage[]> {
+    const first = await this.next();
+    if (first.done) return [];
+    const batch = [first.value];
+    for (let next = this.#arrivals.poll(); next; next = this.#arrivals.poll())
+      batch.push(this.#handOut(next));
+    return batch;
   }
 
   /** Disconnects now; what is not acknowledged stays with the broker. */
@@ -124,6 +135,11 @@ export class Reception {
     if (this.#outstanding > 0) await this.#settlement(timeoutMs);
     await this.#receipts?.stop(timeoutMs);
     await this.#connection.close();
+  }
+
+  #handOut({ message, needsNone }: Arrival): ReceivedMessage {
+    if (needsNone) this.#released(message.payload.byteLength);
+    return message;
   }
 
   #up(link: Link): void {
@@ -209,7 +225,8 @@ export class Reception {
     if (packet.dup) counts.redelivered += 1;
     const pending = packet.qos === 0 ? undefined : acknowledger.add(packet);
     const message = new ReceivedMessage(packet, pending, this.#receipts);
-    void this.#arrivals.push({ message, acknowledger, needsNone: !pending }).catch(() => {});
+    // It is never full, and where it has ended nothing comes here.
+    void this.#arrivals.push({ message, acknowledger, needsNone: !pending });
   }
 
   #released(bytes: number): void {

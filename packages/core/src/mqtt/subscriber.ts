@@ -114,42 +114,33 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
 
   /** Connects, and gives what comes. One iteration at a time; giving it up disconnects at once. */
   [Symbol.asyncIterator](): AsyncIterator<Delivery, undefined> {
-    if (this.#closed)
-      throw new RelayError(`${this.name}: it is closed.`, { code: 'CLOSED', stage: this.name });
-    if (this.#reception)
-      throw new TypeError(`${this.name}: it is being iterated already; make a second one.`);
-    const { clientId, sessionExpirySeconds = 604_800 } = this.#options;
-    const reception = new Reception(this.#options, {
-      stage: this.name,
-      clientId: clientId ?? `edge-relay-${this.name.slice(0, 24)}-${randomUUID().slice(0, 8)}`,
-      clean: clientId === undefined,
-      sessionExpirySeconds: clientId === undefined ? 0 : sessionExpirySeconds,
-      filters: this.#filters,
-      windowMessages: this.#windowMessages,
-      windowBytes: this.#windowBytes,
-      counts: this.#counts,
-      qos: this.#options.qos ?? 1,
-      receipts: this.#options.receipts ?? false,
-      retainAsPublished: this.#options.retainAsPublished ?? false,
-      online: ({ url, protocolVersion, sessionPresent }) =>
-        apart(() => this.emit('online', { url, protocolVersion, sessionPresent })),
-      forgotten: ({ url }) => apart(() => this.emit('forgotten', { url })),
-      offline: (error, retryInMs) => apart(() => this.emit('offline', { error, retryInMs })),
-    });
-    this.#reception = reception;
-    const isOver = () => {
-      if (this.#reception === reception) this.#reception = undefined;
-    };
+    const reception = this.#begin(false);
     return {
-      next: () =>
-        reception.next().catch((error) => {
-          isOver();
-          throw error;
-        }),
+      next: () => this.#untilItFails(reception, reception.next()),
       return: async () => {
-        await reception.stop();
-        isOver();
+        await this.#end(reception);
         return { done: true, value: undefined };
+      },
+    };
+  }
+
+  /**
+   * The same, but all that has arrived at once; for who takes many and waits for none. Their payloads are on loan:
+   * `giveBack()` or `keep()`, or they are nobody else's.
+   */
+  batches(): AsyncIterableIterator<readonly Delivery[], undefined> {
+    const reception = this.#begin(true);
+    return {
+      next: async () => {
+        const batch = await this.#untilItFails(reception, reception.batch());
+        return batch.length === 0 ? { done: true, value: undefined } : { done: false, value: batch };
+      },
+      return: async () => {
+        await this.#end(reception);
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]() {
+        return this;
       },
     };
   }
@@ -166,5 +157,44 @@ export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncI
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #begin(borrows: boolean): Reception {
+    if (this.#closed)
+      throw new RelayError(`${this.name}: it is closed.`, { code: 'CLOSED', stage: this.name });
+    if (this.#reception)
+      throw new TypeError(`${this.name}: it is being iterated already; make a second one.`);
+    const { clientId, sessionExpirySeconds = 604_800 } = this.#options;
+    this.#reception = new Reception(this.#options, {
+      stage: this.name,
+      clientId: clientId ?? `edge-relay-${this.name.slice(0, 24)}-${randomUUID().slice(0, 8)}`,
+      clean: clientId === undefined,
+      sessionExpirySeconds: clientId === undefined ? 0 : sessionExpirySeconds,
+      filters: this.#filters,
+      windowMessages: this.#windowMessages,
+      windowBytes: this.#windowBytes,
+      counts: this.#counts,
+      qos: this.#options.qos ?? 1,
+      receipts: this.#options.receipts ?? false,
+      retainAsPublished: this.#options.retainAsPublished ?? false,
+      borrows,
+      online: ({ url, protocolVersion, sessionPresent }) =>
+        apart(() => this.emit('online', { url, protocolVersion, sessionPresent })),
+      forgotten: ({ url }) => apart(() => this.emit('forgotten', { url })),
+      offline: (error, retryInMs) => apart(() => this.emit('offline', { error, retryInMs })),
+    });
+    return this.#reception;
+  }
+
+  #untilItFails<T>(reception: Reception, next: Promise<T>): Promise<T> {
+    return next.catch((error) => {
+      if (this.#reception === reception) this.#reception = undefined;
+      throw error;
+    });
+  }
+
+  async #end(reception: Reception): Promise<void> {
+    await reception.stop();
+    if (this.#reception === reception) this.#reception = undefined;
   }
 }

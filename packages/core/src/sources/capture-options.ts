@@ -1,4 +1,6 @@
 import { inspect } from 'node:util';
+import type { CameraInputFormat } from './camera-choice';
+import { type CameraControls, isControls } from './camera-controls';
 import type { CaptureMode } from './capture';
 
 /** What captures can be told; which of it goes with which location stands in `FrameSource`'s guide. */
@@ -14,7 +16,7 @@ export interface CaptureOptions {
   readonly maxPixels?: number;
   /**
    * Pictures: how many are given in a second. @default as fast as they are read
-   * Cameras: how many are asked for in a second. @default what the camera does best at the size
+   * Cameras: how many are asked for in a second. @default 30, or what the camera does nearest at the size
    */
   readonly framesPerSecond?: number;
   /** Video files: gives each frame when its time has come. @default false, as fast as it is read */
@@ -28,6 +30,15 @@ export interface CaptureOptions {
   readonly height?: number;
   /** Live: another size than asked for is an error, not only an event. @default false */
   readonly exact?: boolean;
+  /**
+   * Cameras: as JPEGs that the camera makes, or as pixels. @default what reaches the rate; of two that do, pixels
+   */
+  readonly inputFormat?: CameraInputFormat;
+  /**
+   * Cameras: V4L2 controls to set at each opening, in this order, such as `{ brightness: 128 }`; it takes
+   * the program v4l2-ctl, which lists them, too (`v4l2-ctl --list-ctrls`). @default none
+   */
+  readonly controls?: CameraControls;
   /** RTSP: how the pictures travel. @default 'tcp', which loses none on the way */
   readonly transport?: 'tcp' | 'udp';
   /**
@@ -45,6 +56,16 @@ export const STREAM_OPTIONS = ['width', 'height', 'exact', 'maxPixels', 'ffmpegP
 export const RTSP_OPTIONS = [...STREAM_OPTIONS, 'transport'] as const;
 export const JPEG_OPTIONS = ['width', 'height', 'exact', 'maxPixels'] as const;
 
+export const CAMERA_OPTIONS = [
+  'width',
+  'height',
+  'framesPerSecond',
+  'inputFormat',
+  'exact',
+  'controls',
+  'ffmpegPath',
+] as const;
+
 const isWhole = (value: unknown) => Number.isInteger(value) && Number(value) > 0;
 
 const CHECKS: { [Key in Name]-?: readonly [(value: unknown) => boolean, string] } = {
@@ -56,6 +77,8 @@ const CHECKS: { [Key in Name]-?: readonly [(value: unknown) => boolean, string] 
   width: [isWhole, 'a whole number above 0'],
   height: [isWhole, 'a whole number above 0'],
   exact: [(value) => typeof value === 'boolean', 'true or false'],
+  inputFormat: [(value) => value === 'mjpeg' || value === 'raw', 'mjpeg or raw'],
+  controls: [isControls, 'an object of V4L2 control names and whole numbers or booleans'],
   transport: [(value) => value === 'tcp' || value === 'udp', 'tcp or udp'],
   ffmpegPath: [(value) => typeof value === 'string' && value !== '', 'the path of a program'],
 };

@@ -81,7 +81,7 @@ describe('CommandCapture', () => {
     // On a busy machine one or the other is read late, but not most.
     const inTime = seen.filter(({ number, capturedAt }) => capturedAt < (written[number + 1] ?? Infinity));
     expect(inTime.length).toBeGreaterThan(seen.length / 2);
-    expect(source.stats.dropped > 0).toBe(delayMs > 0);
+    if (delayMs > 0) expect(source.stats.dropped).toBeGreaterThan(0);
   });
 
   it.each(['half', 'corrupt'])('passes over pictures that are %s, and counts them', async (damage) => {

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { RelayError } from '../errors';
+import { findOnPath, isProgram } from './program-path';
 
 const CURE =
   'Install it (apt-get install ffmpeg, or npm i @ffmpeg-installer/ffmpeg), or name the program with the option ffmpegPath or the environment variable FFMPEG_PATH.';
@@ -24,11 +23,8 @@ export async function findFfmpeg(stage: string, ffmpegPath?: string): Promise<st
       stage,
     });
   }
-  const program = process.platform === 'win32' ? 'ffmpeg.exe' : 'ffmpeg';
-  for (const folder of (process.env.PATH ?? '').split(delimiter).filter(Boolean)) {
-    const candidate = join(folder, program);
-    if (await isProgram(candidate)) return candidate;
-  }
+  const onPath = await findOnPath('ffmpeg');
+  if (onPath !== undefined) return onPath;
   const installed = installedFfmpeg();
   if (installed !== undefined && (await isProgram(installed))) return installed;
   throw new RelayError(`Video needs the program ffmpeg, and there is none here. ${CURE}`, {
@@ -62,13 +58,6 @@ function say(program: string, ...args: string[]): Promise<string> {
   return new Promise((resolve) => {
     execFile(program, args, { maxBuffer: 16 << 20 }, (_, output) => resolve(output));
   });
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** The package is the application's, not ours: it is looked for from there first. */

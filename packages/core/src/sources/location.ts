@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
+import { CameraCapture } from './camera-capture';
 import type { Capture } from './capture';
 import { assertCaptureOptions, type CaptureOptions } from './capture-options';
 import { CommandCapture } from './command-capture';
@@ -24,7 +25,10 @@ interface Rule {
 
 /** Which capture a location gets: the first rule that applies. */
 const RULES: readonly Rule[] = [
-  { applies: (location) => location.startsWith('/dev/'), create: notYet('cameras') },
+  {
+    applies: (location) => /^\/dev\/(?!shm\/|fd\/)/.test(location),
+    create: (location, options) => new CameraCapture(location, options),
+  },
   {
     applies: (location) => location.startsWith('file:'),
     create: (location, options) => captureFor(fileURLToPath(location), options),

@@ -121,7 +121,7 @@ function isDigest(text: string): boolean {
 beforeAll(async () => {
   pictures = await Promise.all(Array.from({ length: 16 }, (_, number) => codedJpeg(number)));
   const file = `${temporary.path}/clip.mkv`;
-  await makeVideo('-f', 'lavfi', '-i', 'testsrc=size=160x120:rate=25:duration=2', '-c:v', 'libx264', file);
+  await makeVideo('-f', 'lavfi', '-i', 'testsrc=size=160x120:rate=25:duration=8', '-c:v', 'libx264', file);
   video = await readFile(file);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -233,8 +233,8 @@ describe('An address of HTTP', () => {
     const stream = await take(open('/video?id=1'), 3);
     expect(stream[0]).toMatchObject({ clock: 'stream', image: { format: 'yuv420p', width: 160 } });
     const file = new FrameSource(`${origin}/video.mkv`, { startTime: 1_700_000_000_000 });
-    const frames = await take(file, 100);
-    expect(frames.length).toBe(50);
+    const frames = await take(file, 1000);
+    expect(frames.length).toBe(200);
     expect(frames[1]).toMatchObject({ clock: 'file', capturedAt: 1_700_000_000_040 });
   });
 

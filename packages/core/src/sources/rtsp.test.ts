@@ -58,7 +58,7 @@ function suite(ffmpegPath: string, hidesPasswords: boolean) {
       for (const [index, { sequence }] of frames.entries()) {
         expect(numbers[index]! - numbers[0]!).toBe(sequence - frames[0]!.sequence);
       }
-      expect(source.stats.dropped > 0).toBe(delayMs > 0);
+      if (delayMs > 0) expect(source.stats.dropped).toBeGreaterThan(0);
       // Once the clock has settled, the distances are the camera's.
       const late = frames.map(({ capturedAt }, index) => capturedAt - numbers[index]! * FRAME_MS);
       for (const one of late.slice(-10)) expect(Math.abs(one - late.at(-1)!)).toBeLessThan(FRAME_MS / 2);

@@ -10,10 +10,16 @@ const PACED_IN_A_ROW = 2;
  * frames that had to be waited for.
  */
 export class StreamBacklog {
+  readonly #startedAt: number;
   #isOver = false;
   #paced = 0;
   #first: number | undefined;
   #last = { positionMs: 0, readAt: 0 };
+
+  /** @param startedAt when ffmpeg was started, in milliseconds since 1970 (UTC). */
+  constructor(startedAt: number) {
+    this.#startedAt = startedAt;
+  }
 
   /** Whether a frame is one of them. */
   holds(positionMs: number, readAt: number): boolean {
@@ -25,7 +31,10 @@ export class StreamBacklog {
     const step = positionMs - last.positionMs;
     const isPaced = last.readAt > 0 && step > 0 && readAt - last.readAt >= step * PACED_SHARE;
     this.#paced = isPaced ? this.#paced + 1 : 0;
-    this.#isOver = this.#paced >= PACED_IN_A_ROW || positionMs - this.#first > LONGEST_MS;
+    const length = positionMs - this.#first;
+    // What is longer than the time that has passed was not collected, but is sent faster than it was taken.
+    const isSent = length > readAt - this.#startedAt;
+    this.#isOver = this.#paced >= PACED_IN_A_ROW || isSent || length > LONGEST_MS;
     return !this.#isOver;
   }
 }

@@ -33,7 +33,7 @@ describe('StreamClock', () => {
 
 describe('StreamBacklog', () => {
   it('holds what comes all at once, until frames have to be waited for', () => {
-    const backlog = new StreamBacklog();
+    const backlog = new StreamBacklog(NOON);
     const frames = [
       [0, 500],
       [0, 501],
@@ -49,10 +49,15 @@ describe('StreamBacklog', () => {
     expect(held).toEqual([true, true, true, true, true, true, true, false, false]);
   });
 
-  it('gives up on a stream that always comes in bursts', () => {
-    const backlog = new StreamBacklog();
-    let held = 0;
-    for (let index = 0; index < 500; index += 1) if (backlog.holds(index * 40, NOON)) held += 1;
-    expect(held).toBe(126);
+  it('gives up on a stream that always comes in bursts, or faster than it was taken', () => {
+    for (const [passedMs, expected] of [
+      [10_000, 126],
+      [400, 11],
+    ] as const) {
+      const backlog = new StreamBacklog(NOON - passedMs);
+      let held = 0;
+      for (let index = 0; index < 500; index += 1) if (backlog.holds(index * 40, NOON)) held += 1;
+      expect(held).toBe(expected);
+    }
   });
 });

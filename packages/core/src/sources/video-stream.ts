@@ -76,7 +76,7 @@ export class VideoStream implements Capture {
     try {
       const reader = new MatroskaReader();
       const clock = new StreamClock();
-      const backlog = new StreamBacklog();
+      const backlog = new StreamBacklog(Date.now());
       let header: VideoHeader | undefined;
       let cameAt: number | undefined;
       for await (const chunk of ffmpeg.output) {

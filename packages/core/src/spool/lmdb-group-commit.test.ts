@@ -2,62 +2,58 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import fc from 'fast-check';
 import type { RootDatabase } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../test/brokers';
 import { openDatabase } from './lmdb-file';
-import { GroupCommit, type Write } from './lmdb-group-commit';
+import { DiskFullError, GroupCommit, type Put } from './lmdb-group-commit';
+
+/** A put and what became of it. */
+class Tried implements Put {
+  readonly settled: Promise<void>;
+  readonly bytes: number;
+  readonly #apply: () => void;
+  written = () => {};
+  failed: (error: unknown) => void = () => {};
+
+  constructor(bytes: number, apply: () => void = () => {}) {
+    this.bytes = bytes;
+    this.#apply = apply;
+    this.settled = new Promise((resolve, reject) => {
+      this.written = resolve;
+      this.failed = reject;
+    });
+    this.settled.catch(() => {});
+  }
+
+  apply(): void {
+    this.#apply();
+  }
+}
 
 describe('GroupCommit', () => {
   let folder: string;
   let root: RootDatabase<Buffer, number>;
   const open = () => openDatabase(folder, 1, () => {});
+  const options = {
+    room: () => Number.POSITIVE_INFINITY,
+    full: () => {},
+    asError: (error: unknown) => error,
+  };
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'edge-relay-commit-'));
     root = await open();
   });
   afterEach(() => rm(folder, { recursive: true }));
-
-  it('does not take the disk for full because all that was old enough to be written has left', async () => {
-    let old: Write[] = [];
-    let full = 0;
-    const commits = new GroupCommit(root, {
-      writesAlways: false,
-      // Looking at the disk takes a moment, in which the broker takes the oldest.
-      room: async () => {
-        for (const write of old) commits.cancel(write);
-        return Number.POSITIVE_INFINITY;
-      },
-      full: () => {
-        full += 1;
-      },
-    });
-    const add = (count: number) => Array.from({ length: count }, () => commits.write(10, () => {}));
-    // What comes while a group is being committed has to wait.
-    await new Promise<void>((begun) => {
-      commits.write(10, () => {
-        old = add(150);
-        begun();
-      });
-    });
-    const leaving = setInterval(() => commits.cancel(add(1)[0]!), 5);
-    await delay(1_500);
-    const young = add(150);
-    const settled = await Promise.allSettled(young.map((write) => write.settled));
-    clearInterval(leaving);
-    expect(settled.filter(({ status }) => status === 'rejected')).toHaveLength(0);
-    expect(full).toBe(0);
-    await commits.close();
-  });
+  const putAt = (key: number) => new Tried(10, () => root.put(key, Buffer.from('x')));
+  const removalOf = (key: number) => ({ bytes: 256, apply: () => root.remove(key) });
 
   it('is not closed before it has removed what was to leave as soon as it was written', async () => {
-    const commits = new GroupCommit(root, {
-      writesAlways: true,
-      room: () => delay(20, Number.POSITIVE_INFINITY),
-      full: () => {},
-    });
-    const { settled } = commits.write(10, () => root.put(1, Buffer.from('x')));
-    const removed = settled.then(() => commits.remove(0, () => root.remove(1)));
+    const commits = new GroupCommit(root, { ...options, room: () => delay(20, Number.POSITIVE_INFINITY) });
+    const put = putAt(1);
+    commits.put(put);
+    const removed = put.settled.then(() => commits.remove(removalOf(1), put));
     await Promise.all([commits.close(), removed]);
     root = await open();
     expect(root.get(1)).toBeUndefined();
@@ -70,16 +66,12 @@ describe('GroupCommit', () => {
       flush = resolve;
     });
     const slow = { batch: root.batch.bind(root), close: root.close.bind(root), flushed };
-    const commits = new GroupCommit(slow as unknown as typeof root, {
-      writesAlways: true,
-      room: () => Number.POSITIVE_INFINITY,
-      full: () => {},
-    });
-    await commits.remove(0, () => root.remove(2));
+    const commits = new GroupCommit(slow as unknown as typeof root, options);
+    await commits.remove(removalOf(2));
     const order: string[] = [];
-    const written = commits
-      .write(10, () => root.put(1, Buffer.from('x')))
-      .settled.then(() => order.push('written'));
+    const put = putAt(1);
+    commits.put(put);
+    const written = put.settled.then(() => order.push('written'));
     await until(() => root.get(1) !== undefined, 'it is committed');
     await new Promise((resolve) => setTimeout(resolve, 50));
     order.push('flushed');
@@ -89,33 +81,84 @@ describe('GroupCommit', () => {
     await commits.close();
   });
 
-  it('puts before it removes, also where the group has to be written again', async () => {
-    const commits = new GroupCommit(root, {
-      writesAlways: false,
-      room: () => Number.POSITIVE_INFINITY,
-      full: () => {},
-    });
-    let removed: Promise<void> | undefined;
-    const put = commits.write(10, () => {
-      root.put(1, Buffer.from('x'));
-      // It leaves while it is being written.
-      expect(commits.cancel(put)).toBe(false);
-      removed ??= commits.remove(0, () => root.remove(1));
-    });
-    const bad = commits.write(10, () => {
-      throw new Error('cannot be written');
-    });
-    await expect(bad.settled).rejects.toThrow('cannot be written');
-    await Promise.all([put.settled, removed]);
-    expect(root.get(1)).toBeUndefined();
+  it('never puts and removes the same in one transaction, whenever it is told to, and removes in the end', async () => {
+    const batches: string[][] = [];
+    let batch: string[] = [];
+    const watched = {
+      batch: (apply: () => void) => {
+        batch = [];
+        batches.push(batch);
+        return root.batch(apply);
+      },
+      close: root.close.bind(root),
+      get flushed() {
+        return root.flushed;
+      },
+    };
+    const commits = new GroupCommit(watched as unknown as typeof root, options);
+    const turns = fc.array(fc.nat(5), { minLength: 1, maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(turns, async (waits) => {
+        batches.length = 0;
+        const removed: Promise<void>[] = [];
+        for (const [key, wait] of waits.entries()) {
+          const put = new Tried(10, () => batch.push(`+${key}`));
+          commits.put(put);
+          const remove = () =>
+            removed.push(commits.remove({ bytes: 1, apply: () => batch.push(`-${key}`) }, put));
+          if (wait === 0) remove();
+          else removed.push(delay(wait).then(() => void remove()));
+          if (wait % 2 === 1) await new Promise(setImmediate);
+        }
+        for (let count = 0; count < removed.length; count += 1) await removed[count];
+        const at = (what: string) => batches.findIndex((applied) => applied.includes(what));
+        for (const key of waits.keys()) {
+          expect(at(`+${key}`)).toBeGreaterThanOrEqual(0);
+          expect(at(`-${key}`)).toBeGreaterThan(at(`+${key}`));
+        }
+        const puts = batches.flat().filter((what) => what.startsWith('+'));
+        expect(puts).toEqual([...waits.keys()].map((key) => `+${key}`));
+      }),
+      { numRuns: 30 },
+    );
     await commits.close();
   });
 
-  it('lets nothing smaller overtake what finds no room', async () => {
-    const commits = new GroupCommit(root, { writesAlways: true, room: () => 20_000, full: () => {} });
-    const writes = [100_000, 10].map((bytes) => commits.write(bytes, () => {}).settled);
-    const settled = await Promise.allSettled(writes);
-    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  it('where one of a group is at fault, writes the others, and removes', async () => {
+    const commits = new GroupCommit(root, options);
+    await root.put(3, Buffer.from('x'));
+    const [good, other] = [putAt(1), putAt(2)];
+    const bad = new Tried(10, () => {
+      throw new Error('cannot be written');
+    });
+    for (const put of [good, bad, other]) commits.put(put);
+    const removed = commits.remove(removalOf(3));
+    const left = commits.remove(removalOf(2), other);
+    await expect(bad.settled).rejects.toThrow('cannot be written');
+    await Promise.all([good.settled, other.settled, removed, left]);
+    expect([1, 2, 3].map((key) => root.get(key) !== undefined)).toEqual([true, false, false]);
+    await expect(
+      commits.remove({
+        bytes: 1,
+        apply: () => {
+          throw new Error('cannot be removed');
+        },
+      }),
+    ).rejects.toThrow('cannot be removed');
+    await commits.close();
+  });
+
+  it('lets nothing smaller overtake what finds no room, and removes all the same', async () => {
+    const commits = new GroupCommit(root, { ...options, room: () => 20_000 });
+    await root.put(1, Buffer.from('x'));
+    const puts = [10_000, 100_000, 10].map((bytes) => new Tried(bytes));
+    for (const put of puts) commits.put(put);
+    const removed = commits.remove(removalOf(1));
+    const settled = await Promise.allSettled(puts.map((put) => put.settled));
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(settled[1]).toMatchObject({ reason: expect.any(DiskFullError) });
+    await removed;
+    expect(root.get(1)).toBeUndefined();
     await commits.close();
   });
 });

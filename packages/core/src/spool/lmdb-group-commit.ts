@@ -1,57 +1,81 @@
 import type { RootDatabase } from 'lmdb';
 
-export interface GroupCommitOptions {
-  /** Whether everything is written, needed or not. */
-  readonly writesAlways: boolean;
-  /** Bytes that may be written now; below zero when others have filled the disk. */
-  room(): number | Promise<number>;
-  /** There is no room; called before the writes that found none are rejected. */
-  full(): void;
-}
-
-/** Something to put or to remove. */
-export interface Write {
-  /** Puts or removes, synchronously. */
-  apply(): void;
-  readonly isRemoval: boolean;
+/** Something to put. */
+export interface Put {
   /** About what it takes of the disk. */
   readonly bytes: number;
-  /** When it came, as `performance.now()` says. */
-  readonly since: number;
-  /** Where it stands; what is under way cannot be cancelled. */
-  state: 'waiting' | 'under way' | 'cancelled';
-  /** Rejects with a `DiskFullError` where there is no room. */
-  readonly settled: Promise<void>;
-  resolve(): void;
-  reject(error: unknown): void;
+  /** Puts it, synchronously. */
+  apply(): void;
+  /** It is on the disk. */
+  written(): void;
+  /** It is not: a `DiskFullError` where there was no room. */
+  failed(error: unknown): void;
+  /** Where it waits, or is under way. */
+  group?: Group | undefined;
+  /** Nobody needs it any more: it hears nothing. */
+  isCancelled?: boolean;
+}
+
+export interface GroupCommitOptions {
+  /** Bytes that may be written now; below zero when others have filled the disk. */
+  room(): number | Promise<number>;
+  /** There is no room; called before the puts that found none fail. */
+  full(): void;
+  /** What somebody hears whose removal fails. */
+  asError(error: unknown): unknown;
+}
+
+/** Something to remove. */
+export interface Removal {
+  /** About what it takes of the disk until that is free. */
+  readonly bytes: number;
+  apply(): void;
 }
 
 const RETRY_MS = 1_000;
-/** From so many on, writes wait to see whether they are needed, as long as messages keep leaving. */
-const MANY = 100;
-const LOOK_MS = 25;
-const PATIENCE_MS = 2_000;
-const PAGE_BYTES = 4_096;
 /** Removals write, too, but make room: they may take this much more, in bytes, of what is always left. */
 const REMOVAL_BYTES = 768 * 1024;
 
-/** There is no room on the disk: nothing was written, and the same write can succeed later. */
+/** There is no room on the disk: nothing was written, and the same put can succeed later. */
 export class DiskFullError extends Error {}
+
+/** What goes to the disk in one transaction, with one flush. */
+class Group {
+  puts: Put[] = [];
+  readonly removals: Removal[] = [];
+  /** Settles when all of it is done with, in whatever way; rejects where something could not be removed. */
+  readonly done: Promise<void>;
+  resolve = () => {};
+  reject: (error: unknown) => void = () => {};
+
+  constructor() {
+    this.done = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.done.catch(() => {});
+  }
+
+  get isEmpty(): boolean {
+    return this.puts.length === 0 && this.removals.length === 0;
+  }
+}
+
+export type { Group };
 
 /**
  * Writes to an LMDB database in groups: what arrives while one group is on its way to the disk makes up the next,
- * in one transaction and one flush. There is only ever one on its way, so that nothing overtakes what found no
- * room. Unless everything is to be written, what has become needless before its turn is not:
- * under load the broker often acknowledges a message before the disk would have it.
+ * in one transaction and one flush. There is only ever one on its way, so that nothing overtakes what found no room.
  */
 export class GroupCommit {
   readonly #root: RootDatabase<Buffer, number>;
   readonly #options: GroupCommitOptions;
-  #queue: Write[] = [];
+  /** What the next transaction has. */
+  #next = new Group();
+  /** What can only be removed when that is done. */
+  #afterNext = new Group();
   #running: Promise<void> | undefined;
   #isClosed = false;
-  /** How many messages have left, written or not. */
-  #left = 0;
   #wake = () => {};
 
   constructor(root: RootDatabase<Buffer, number>, options: GroupCommitOptions) {
@@ -59,29 +83,30 @@ export class GroupCommit {
     this.#options = options;
   }
 
-  /** Settles when what `apply` puts, of so many bytes, is on the disk, or cancelled. */
-  write(bytes: number, apply: () => void): Write {
-    // A value that is no part of a page takes whole ones.
-    return this.#add(apply, false, (Math.ceil(bytes / PAGE_BYTES) + 1) * PAGE_BYTES);
+  /** Puts it with the next group. */
+  put(put: Put): void {
+    put.group = this.#next;
+    this.#next.puts.push(put);
+    this.#running ??= this.#run();
   }
 
-  /** Resolves when it is done, on a full disk when there is room again; not flushed by itself. */
-  remove(bytes: number, apply: () => void): Promise<void> {
-    this.#left += 1;
-    return this.#add(apply, true, 256 + bytes).settled;
+  /** Nobody needs it any more: it is not put, where its turn has not come; false where it has. */
+  cancel(put: Put): boolean {
+    if (put.group !== this.#next) return false;
+    put.isCancelled = true;
+    return true;
   }
 
   /**
-   * Nobody needs this write any more: it resolves at once, unless everything is to be written. True where its
-   * turn has not come and nothing of it will be on the disk; else it has to be removed.
+   * Removes, after what it removes was put; resolves when it is done, on a full disk when there is room again. Not
+   * flushed by itself.
    */
-  cancel(write: Write): boolean {
-    if (this.#options.writesAlways) return false;
-    write.resolve();
-    if (write.state !== 'waiting') return false;
-    write.state = 'cancelled';
-    this.#left += 1;
-    return true;
+  remove(removal: Removal, put?: Put): Promise<void> {
+    // Put and removed in one transaction, it would not have been on the disk, and LMDB counts pages that it never writes.
+    const group = put?.group === this.#next ? this.#afterNext : this.#next;
+    group.removals.push(removal);
+    this.#running ??= this.#run();
+    return group.done;
   }
 
   /** Finishes what it has, and closes the database. */
@@ -90,127 +115,100 @@ export class GroupCommit {
     this.#wake();
     do {
       await this.#running;
-      // Who has waited for a write may now have something to remove.
+      // Who has waited for a put may now have something to remove.
       await new Promise(setImmediate);
     } while (this.#running);
     // After a failed commit LMDB would wait for its flush for ever; an empty one comes in its place.
-    await this.#commit([]).then(
+    await this.#commit([], []).then(
       () => this.#root.close(),
       () => {},
     );
   }
 
-  #add(apply: () => void, isRemoval: boolean, bytes: number): Write {
-    let resolve = () => {};
-    let reject: Write['reject'] = () => {};
-    const settled = new Promise<void>((resolveIt, rejectIt) => {
-      resolve = resolveIt;
-      reject = rejectIt;
-    });
-    const since = performance.now();
-    const write: Write = { apply, isRemoval, bytes, since, state: 'waiting', settled, resolve, reject };
-    this.#queue.push(write);
-    this.#running ??= this.#run();
-    return write;
-  }
-
   async #run(): Promise<void> {
     try {
-      let most = Number.POSITIVE_INFINITY;
-      while (this.#queue.length > 0) most = await this.#writeGroup(most);
+      // What comes in this turn of the event loop belongs together.
+      await new Promise(setImmediate);
+      while (!(this.#next.isEmpty && this.#afterNext.isEmpty)) {
+        const group = this.#next;
+        this.#next = this.#afterNext;
+        this.#afterNext = new Group();
+        group.puts = group.puts.filter(({ isCancelled }) => !isCancelled);
+        await this.#write(group);
+      }
     } finally {
       // At once, and not a turn later: what comes in between would be left lying.
       this.#running = undefined;
     }
   }
 
-  /** Writes a group of so many at the most; resolves with how many the next one may have. */
-  async #writeGroup(most: number): Promise<number> {
-    const { group, isShort } = await this.#affordable(most, await this.#patience());
-    if (group.length === 0) {
-      // Else all that was old enough has been cancelled meanwhile.
-      if (isShort) await this.#full();
-      return most;
+  async #write(group: Group): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
+    while (!group.isEmpty) {
+      const { puts, removals } = this.#affordable(group, await this.#options.room());
+      if (puts.length + removals.length > 0) failure = (await this.#writePart(puts, removals)) ?? failure;
+      else if (group.puts.length > 0) this.#refuse(group);
+      // When it is closed, what the removals stand for is sent once more.
+      else if (this.#isClosed) break;
+      else await this.#pause();
     }
-    try {
-      await this.#commit(group);
-    } catch (error) {
-      // One of several may be at fault: each is tried by itself.
-      if (group.length > 1) this.#putBack(group);
-      else group[0]?.reject(error);
-      return 1;
-    }
-    for (const write of group) write.resolve();
-    return most * 2;
+    if (failure) group.reject(this.#options.asError(failure.error));
+    else group.resolve();
   }
 
-  #putBack(group: readonly Write[]): void {
-    for (const write of group) write.state = 'waiting';
-    this.#queue.unshift(...group);
-  }
-
-  /**
-   * Waits while many wait and messages leave quickly, because most of what waits leaves before it gets old.
-   * Resolves with how old a write has to be now, in milliseconds.
-   */
-  async #patience(): Promise<number> {
-    if (this.#options.writesAlways) return 0;
-    for (;;) {
-      const before = this.#left;
-      this.#queue = this.#queue.filter(({ state }) => state !== 'cancelled');
-      if (this.#queue.length < MANY || this.#isClosed) return 0;
-      const oldest = this.#queue.find(({ isRemoval }) => !isRemoval);
-      if (oldest && performance.now() - oldest.since > PATIENCE_MS) return PATIENCE_MS / 2;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      if (this.#left === before) return 0;
-    }
-  }
-
-  /** Takes from the queue what there is room for: writes in order, removals as they fit; and says if room was short. */
-  async #affordable(most: number, age: number): Promise<{ group: Write[]; isShort: boolean }> {
-    const room = await this.#options.room();
-    const before = performance.now() - age;
-    const group: Write[] = [];
-    const rest: Write[] = [];
+  /** Takes out of a group what there is room for: puts in order, removals as they fit. */
+  #affordable(group: Group, room: number): { puts: Put[]; removals: Removal[] } {
     let needed = 0;
-    let isBlocked = false;
-    let isShort = false;
-    for (const write of this.#queue) {
-      if (write.state === 'cancelled') continue;
-      isBlocked ||= !write.isRemoval && write.since > before;
-      const isInTurn = group.length < most && (write.isRemoval || !isBlocked);
-      if (isInTurn && needed + write.bytes <= room + (write.isRemoval ? REMOVAL_BYTES : 0)) {
-        needed += write.bytes;
-        write.state = 'under way';
-        group.push(write);
-      } else {
-        rest.push(write);
-        isShort ||= isInTurn;
-        isBlocked ||= !write.isRemoval;
-      }
-    }
-    this.#queue = rest;
-    return { group, isShort };
+    const fits = (bytes: number) => {
+      if (needed + bytes > room) return false;
+      needed += bytes;
+      return true;
+    };
+    const firstPut = group.puts.findIndex(({ bytes }) => !fits(bytes));
+    room += REMOVAL_BYTES;
+    const firstRemoval = group.removals.findIndex(({ bytes }) => !fits(bytes));
+    return { puts: take(group.puts, firstPut), removals: take(group.removals, firstRemoval) };
   }
 
-  async #full(): Promise<void> {
-    const refused = this.#queue.filter(({ isRemoval, state }) => !isRemoval && state === 'waiting');
-    const removals = this.#queue.filter((write) => write.isRemoval);
-    if (refused.length === 0 && removals.length > 0) return this.#pause();
-    this.#queue = removals;
-    // What was left was cancelled.
-    if (refused.length === 0) return;
+  /** Writes it in one transaction; resolves with why something could not be removed, if so. */
+  async #writePart(
+    puts: readonly Put[],
+    removals: readonly Removal[],
+  ): Promise<{ readonly error: unknown } | undefined> {
+    try {
+      await this.#commit(puts, removals);
+    } catch (error) {
+      if (puts.length + removals.length > 1) return this.#writeOneByOne(puts, removals);
+      puts[0]?.failed(error);
+      return puts[0] ? undefined : { error };
+    }
+    for (const put of puts) put.written();
+    return undefined;
+  }
+
+  /** One of several is at fault. */
+  async #writeOneByOne(
+    puts: readonly Put[],
+    removals: readonly Removal[],
+  ): Promise<{ readonly error: unknown } | undefined> {
+    let failure: { readonly error: unknown } | undefined;
+    for (const put of puts) await this.#writePart([put], []);
+    for (const removal of removals) failure = (await this.#writePart([], [removal])) ?? failure;
+    return failure;
+  }
+
+  /** Also what waits behind it: a smaller one must not overtake. */
+  #refuse(group: Group): void {
     this.#options.full();
-    for (const write of refused) {
-      write.state = 'under way';
-      write.reject(new DiskFullError());
-    }
+    for (const put of [...group.puts.splice(0), ...this.#next.puts.splice(0)])
+      put.failed(new DiskFullError());
   }
 
-  async #commit(group: readonly Write[]): Promise<void> {
+  async #commit(puts: readonly Put[], removals: readonly Removal[]): Promise<void> {
     try {
       await this.#root.batch(() => {
-        for (const write of group) write.apply();
+        for (const put of puts) put.apply();
+        for (const removal of removals) removal.apply();
       });
     } catch (error) {
       // LMDB says that it failed, and by a promise that hangs on the error, why.
@@ -218,15 +216,11 @@ export class GroupCommit {
       throw (await Promise.resolve(commitError).catch((cause: unknown) => cause)) ?? error;
     }
     // The next group waits for it: smaller ones that follow each other closely go over much more slowly.
-    if (group.some((write) => !write.isRemoval)) await this.#root.flushed;
+    if (puts.length > 0) await this.#root.flushed;
   }
 
-  /** Removals wait for somebody to make room; when it is closed, what they stand for is sent once more. */
+  /** Removals wait for somebody to make room. */
   async #pause(): Promise<void> {
-    if (this.#isClosed) {
-      for (const write of this.#queue.splice(0)) write.resolve();
-      return;
-    }
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, RETRY_MS);
       this.#wake = () => {
@@ -235,4 +229,9 @@ export class GroupCommit {
       };
     });
   }
+}
+
+/** Takes out what comes before an index; all of it where that is -1. */
+function take<T>(items: T[], end: number): T[] {
+  return items.splice(0, end === -1 ? items.length : end);
 }

@@ -2,18 +2,16 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
+import { Arrival, type ArrivalUser, type Kept } from './lmdb-arrival';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
-import { DiskFullError, GroupCommit, type Write } from './lmdb-group-commit';
+import { DiskFullError, GroupCommit } from './lmdb-group-commit';
 import { SetAsideArea } from './lmdb-set-aside';
 import { asBuffer, readEverything, storedIn, TABLES, type Table, tablesOf } from './lmdb-tables';
-import { messageBytes } from './message-bytes';
-import { decodeIndexed, encodeIndexed, recordBytes } from './message-codec';
+import { decodeIndexed, encodeIndexed } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
 import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
-import { spoolClock } from './spool-clock';
-import type { Indexed } from './spool-index';
 import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 import { SpoolLock } from './spool-lock';
 import { assertVersion } from './spool-version';
@@ -30,16 +28,12 @@ export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
   readonly freeDiskBytes?: number;
   /**
    * `always`: each message is on the disk before `append()` resolves. `unless-taken`: one that leaves before its
-   * turn (the broker has taken it) is not written any more, and where many wait and leave quickly they wait for
-   * up to two seconds. That spares a memory card; what is promised is the same. @default 'always'
+   * turn (the broker has taken it) is not written any more. That spares a memory card; what is promised is the same.
+   * @default 'always'
    */
   readonly writes?: 'always' | 'unless-taken';
   /** What messages that were set aside may take, in bytes; the oldest make way. @default 67,108,864 (64 MiB) */
   readonly setAsideBytes?: number;
-}
-
-interface Kept extends Indexed {
-  readonly storedAt: number;
 }
 
 /** What an open spool works with. */
@@ -50,12 +44,13 @@ interface Opened {
   /** All of each message but its payload, and what the ledger has to know: opening reads no payloads. */
   readonly index: Table;
   readonly setAside: SetAsideArea;
+  readonly arrivals: ArrivalUser;
 }
 
 /** How long what is being sent waits for room on a full disk, before it is tried again. */
 const RETRY_MS = 1_000;
-/** About what it takes of the disk to remove what leaves between two transactions, in bytes. */
-const LEAVING_BYTES = 64 * 1024;
+/** About what it takes of the disk to remove a message, in bytes. */
+const REMOVAL_BYTES = 256;
 /** What more than half a second of writing takes, by whomever, in bytes. */
 const PLENTY_BYTES = 2 * 1024 ** 3;
 /** How often it looks at the disk, at the most. */
@@ -74,11 +69,7 @@ export class LmdbSpool implements Spool {
   readonly #writesAlways: boolean;
   readonly #ledger: SpoolLedger<Kept>;
   readonly #lock: SpoolLock;
-  readonly #recent = new RecentMessages();
-  /** What is on its way to the disk. */
-  readonly #writes = new Map<number, Write>();
-  /** What the next transaction removes. */
-  #leaving: { readonly positions: number[]; done: Promise<void> } | undefined;
+  readonly #recent = new RecentMessages<Arrival>();
   #opening: Promise<void> | undefined;
   #opened: Opened | undefined;
   #position = 0;
@@ -143,32 +134,20 @@ export class LmdbSpool implements Spool {
     return this.#opening;
   }
 
-  async append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined> {
-    const storedAt = spoolClock();
-    const bytes = messageBytes(message);
-    const { disk } = this.#open;
-    const { room } = this.#ledger;
-    const turn = room.turn();
-    if (performance.now() - this.#lookedAt > DISK_LOOK_MS) this.#lookAt(disk);
-    for (;;) {
-      const taken = room.take(turn, bytes, signal);
-      if (!(taken === true || (await taken))) break;
-      try {
-        return await this.#put(message, bytes, storedAt);
-      } catch (error) {
-        if (!(error instanceof DiskFullError)) throw this.#asError(error);
-        if (room.whenFull === 'drop-newest') break;
-      }
-    }
-    this.#ledger.refuse(message);
-    return undefined;
+  append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined> {
+    // Without a function of its own that waits: thousands may be on their way to the disk.
+    return new Promise((resolve, reject) => {
+      const { disk } = this.#open;
+      const turn = this.#ledger.room.turn();
+      if (performance.now() - this.#lookedAt > DISK_LOOK_MS) this.#lookAt(disk);
+      this.#admit(new Arrival(message, turn, signal, resolve, reject));
+    });
   }
 
   async read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
-    return this.#ledger.next(limit, bytes).map((kept) => {
-      const message = this.#recent.read(kept.position) ?? this.#messageAt(kept.position);
-      return entryOf(kept, message);
-    });
+    return this.#ledger
+      .next(limit, bytes)
+      .map((kept) => this.#recent.read(kept.position) ?? entryOf(kept, this.#messageAt(kept.position)));
   }
 
   async get(position: number): Promise<SpoolEntry | undefined> {
@@ -181,10 +160,11 @@ export class LmdbSpool implements Spool {
     if (!found || !isSameMessage(this.#messageAt(found.position), message)) return undefined;
     const { position } = found;
     // Who finds it relies on it: not before it is on the disk.
-    for (let write = this.#writes.get(position); write; write = this.#writes.get(position)) {
-      await write.settled.catch(() => {});
+    for (let { group } = this.#recent.unwritten(position) ?? {}; group; ) {
+      await group.done.catch(() => {});
+      group = this.#recent.unwritten(position)?.group;
     }
-    return this.#ledger.get(position) && !this.#recent.isUnwritten(position) ? position : undefined;
+    return this.#ledger.get(position) && !this.#recent.unwritten(position) ? position : undefined;
   }
 
   rewind(): void {
@@ -192,8 +172,12 @@ export class LmdbSpool implements Spool {
   }
 
   /** Not flushed by itself: a message that was removed just before a power cut is sent once more. */
-  async remove(position: number): Promise<void> {
-    if (this.#ledger.remove(position)) await this.#delete(position);
+  remove(position: number): Promise<void> {
+    try {
+      return this.#ledger.remove(position) ? this.#delete(position) : Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Keeps the message apart, with the reason; see `listSetAside()`. At most 1,000 are kept, the newest. */
@@ -203,7 +187,7 @@ export class LmdbSpool implements Spool {
     const message = this.#messageAt(position);
     const record = setAside.encode({ position, message, reason, at: Date.now() });
     this.#ledger.remove(position);
-    await this.#delete(position, record.byteLength, () => setAside.put(position, record));
+    await this.#delete(position, record);
   }
 
   /** The messages that could never be sent, in the order in which they were published. */
@@ -216,7 +200,7 @@ export class LmdbSpool implements Spool {
   async discardSetAside(position: number): Promise<void> {
     await this.open();
     const { commits, setAside } = this.#open;
-    await commits.remove(0, () => setAside.remove(position));
+    await commits.remove({ bytes: REMOVAL_BYTES, apply: () => setAside.remove(position) });
   }
 
   onDrop(listener: (drop: SpoolDrop) => void): void {
@@ -232,8 +216,6 @@ export class LmdbSpool implements Spool {
     this.#opened = undefined;
     await opened?.commits.close();
     this.#recent.clear();
-    this.#writes.clear();
-    this.#leaving = undefined;
     await this.#lock.release();
   }
 
@@ -247,12 +229,13 @@ export class LmdbSpool implements Spool {
     const databases = [messages, index, aside];
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
     const commits = new GroupCommit(root, {
-      writesAlways: this.#writesAlways,
       room: () => this.#roomNow(disk),
       full: () => this.#ledger.room.limit(this.#writtenBytes, this.#largest),
+      asError: (error) => this.#asError(error),
     });
     const setAside = new SetAsideArea(aside, this.#setAsideBytes);
-    this.#opened = { disk, commits, messages, index, setAside };
+    const arrivals = this.#arrivals(index, messages);
+    this.#opened = { disk, commits, messages, index, setAside, arrivals };
     this.#load();
     await this.#lookAt(disk);
   }
@@ -269,91 +252,108 @@ export class LmdbSpool implements Spool {
     }
   }
 
-  /** Resolves when the message, which has taken room, is on the disk or gone again. @throws {DiskFullError} */
-  async #put(message: Message, bytes: number, storedAt: number): Promise<SpoolEntry> {
-    const { commits, messages, index } = this.#open;
+  /** Takes room for a message, and puts it. */
+  #admit(arrival: Arrival): void {
+    const taken = this.#ledger.room.take(arrival.turn, arrival.size, arrival.signal);
+    if (typeof taken === 'boolean') this.#enter(arrival, taken);
+    else taken.then((isIn) => this.#enter(arrival, isIn)).catch((error) => arrival.reject(error));
+  }
+
+  #enter(arrival: Arrival, hasRoom: boolean): void {
+    const { message, size: bytes, storedAt } = arrival;
+    if (!hasRoom) {
+      this.#ledger.refuse(message);
+      arrival.resolve(undefined);
+      return;
+    }
+    const { commits, arrivals } = this.#open;
     this.#position += 1;
     const position = this.#position;
     const { priority = 0, expirySeconds } = message;
     const expiresAt = this.#ledger.expiry(storedAt, expirySeconds);
     const mark = markOf(message);
     const kept = { position, bytes, mark, priority, storedAt, ...(expiresAt && { expiresAt }) };
-    this.#recent.add(position, message, bytes);
+    arrival.place(kept, entryOf(kept, message), arrivals);
+    this.#recent.add(arrival);
     this.#ledger.place(kept);
-    const put = () => {
-      index.put(position, encodeIndexed({ ...kept, expirySeconds }, message));
-      // As it is: what is published must not be changed while it is on its way.
-      messages.put(position, asBuffer(message.payload));
+    commits.put(arrival);
+  }
+
+  /** How messages of this opening go to the tables. */
+  #arrivals(index: Table, messages: Table): ArrivalUser {
+    return {
+      put: ({ message, kept }) => {
+        const { expirySeconds } = message;
+        index.put(kept.position, encodeIndexed({ ...kept, expirySeconds }, message));
+        // As it is: what is published must not be changed while it is on its way.
+        messages.put(kept.position, asBuffer(message.payload));
+      },
+      written: ({ entry, resolve }) => {
+        this.#recent.written(entry.position);
+        resolve(entry);
+      },
+      failed: (arrival, error) => this.#failed(arrival, error),
     };
-    for (;;) {
-      const write = commits.write(recordBytes(message, bytes), put);
-      this.#writes.set(position, write);
+  }
+
+  #failed(arrival: Arrival, error: unknown): void {
+    const { entry, message, resolve, reject } = arrival;
+    if (!this.#ledger.get(entry.position)) {
+      // It has left meanwhile.
+      resolve(entry);
+      return;
+    }
+    const isFull = error instanceof DiskFullError;
+    if (isFull && arrival.isRead && this.#opened) {
+      this.#putLater(arrival, this.#opened);
+      return;
+    }
+    this.#ledger.remove(entry.position);
+    this.#recent.delete(entry.position);
+    if (!isFull) reject(this.#asError(error));
+    else if (this.#ledger.room.whenFull === 'drop-newest') {
+      this.#ledger.refuse(message);
+      resolve(undefined);
+    } else {
       try {
-        await write.settled;
-        this.#writes.delete(position);
-        this.#recent.written(position);
-        return entryOf(kept, message);
-      } catch (error) {
-        this.#writes.delete(position);
-        if (!this.#ledger.get(position)) return entryOf(kept, message);
-        if (!(error instanceof DiskFullError && this.#recent.isRead(position) && this.#opened)) {
-          this.#ledger.remove(position);
-          this.#recent.delete(position);
-          throw error;
-        }
-        // It is on its way to the broker, and cannot be called back.
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-        if (!this.#ledger.get(position)) return entryOf(kept, message);
+        this.#admit(arrival);
+      } catch (problem) {
+        reject(problem);
       }
     }
   }
 
-  /** Deletes a message from the disk, and does whatever else there is to do, of so many bytes, with it. */
-  async #delete(position: number, bytes = 0, also?: () => void): Promise<void> {
-    const { commits, messages, index } = this.#open;
-    const write = this.#writes.get(position);
+  /** It is on its way to the broker, and cannot be called back. */
+  #putLater(arrival: Arrival, opened: Opened): void {
+    const { entry, resolve, reject } = arrival;
+    setTimeout(() => {
+      if (this.#opened !== opened) reject(closedError());
+      else if (this.#ledger.get(entry.position)) opened.commits.put(arrival);
+      else resolve(entry);
+    }, RETRY_MS);
+  }
+
+  /** Takes a message from the disk, and keeps a record of it apart, if there is one. */
+  #delete(position: number, aside?: Buffer): Promise<void> {
+    const { commits, index, messages, setAside } = this.#open;
+    const arrival = this.#recent.unwritten(position);
     this.#recent.delete(position);
-    if (write && commits.cancel(write)) {
-      if (!also) return;
-    } else if (write) {
-      // Put and removed in one transaction, it would not have been on the disk.
-      await write.settled.catch(() => {});
+    if (arrival && !this.#writesAlways) {
+      // It has left, and needs the disk no more.
+      arrival.resolve(arrival.entry);
+      if (!aside && commits.cancel(arrival)) return Promise.resolve();
     }
-    const remove = (gone: number) => {
-      index.remove(gone);
-      messages.remove(gone);
+    const apply = () => {
+      index.remove(position);
+      messages.remove(position);
+      if (aside) setAside.put(position, aside);
     };
-    try {
-      if (!also) {
-        await this.#leave(commits, position, remove);
-        return;
-      }
-      await commits.remove(bytes, () => {
-        remove(position);
-        also();
-      });
-    } catch (error) {
-      throw this.#asError(error);
-    }
-  }
-
-  /** Removes what leaves in one go, up to the moment of the transaction. */
-  #leave(commits: GroupCommit, position: number, remove: (position: number) => void): Promise<void> {
-    if (!this.#leaving) {
-      const leaving = { positions: [] as number[], done: Promise.resolve() };
-      this.#leaving = leaving;
-      leaving.done = commits.remove(LEAVING_BYTES, () => {
-        if (this.#leaving === leaving) this.#leaving = undefined;
-        for (const gone of leaving.positions) remove(gone);
-      });
-    }
-    this.#leaving.positions.push(position);
-    return this.#leaving.done;
+    return commits.remove({ bytes: REMOVAL_BYTES + (aside?.byteLength ?? 0), apply }, arrival);
   }
 
   get #open(): Opened {
     if (this.#opened) return this.#opened;
-    throw new RelayError('spool: it is closed.', { code: 'CLOSED', stage: 'spool' });
+    throw closedError();
   }
 
   get #writtenBytes(): number {
@@ -380,7 +380,7 @@ export class LmdbSpool implements Spool {
 
   #messageAt(position: number): Message {
     const recent = this.#recent.get(position);
-    if (recent) return recent;
+    if (recent) return recent.message;
     const { index, messages } = this.#open;
     const message = storedIn(index, messages, position);
     if (!message) throw this.#asError(new Error(`message ${position} is not where it was put`));
@@ -399,4 +399,8 @@ export class LmdbSpool implements Spool {
 function entryOf({ position, bytes, storedAt, expiresAt }: Kept, message: Message): SpoolEntry {
   if (expiresAt === undefined) return { position, message, storedAt, bytes };
   return { position, message, storedAt, bytes, expiresAt };
+}
+
+function closedError(): RelayError {
+  return new RelayError('spool: it is closed.', { code: 'CLOSED', stage: 'spool' });
 }

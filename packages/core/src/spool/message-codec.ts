@@ -79,9 +79,24 @@ function tailOf(payload: Uint8Array): Buffer {
   return tail;
 }
 
-function headerOf({ payload: _, correlationData, ...rest }: Message): string {
-  if (!correlationData) return JSON.stringify(rest);
-  return JSON.stringify({ ...rest, correlationData: asBuffer(correlationData).toString('base64') });
+/** Name by name, and not what is left of the message without the payload: that costs as much as the JSON. */
+function headerOf(message: Message): string {
+  const { id, topic, properties, contentType, retain, expirySeconds, qos, priority } = message;
+  const { responseTopic, payloadIsText, correlationData: bytes } = message;
+  const correlationData = bytes && asBuffer(bytes).toString('base64');
+  return JSON.stringify({
+    id,
+    topic,
+    properties,
+    contentType,
+    responseTopic,
+    correlationData,
+    retain,
+    expirySeconds,
+    qos,
+    priority,
+    payloadIsText,
+  });
 }
 
 function withPayload(header: string, payload: Buffer): Message {

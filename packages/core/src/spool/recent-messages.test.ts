@@ -2,26 +2,36 @@ import { expect, it } from 'vitest';
 import { RecentMessages } from './recent-messages';
 
 const MEBIBYTE = 1024 ** 2;
-const message = { id: 'a', payload: Buffer.alloc(1), properties: {} };
+const recentAt = (position: number) => ({
+  entry: {
+    position,
+    message: { id: 'a', payload: Buffer.alloc(1), properties: {} },
+    storedAt: 0,
+    bytes: MEBIBYTE,
+  },
+  isWritten: false,
+  isRead: false,
+});
 
 it('keeps what is not written, and of what is as much as has room, until it is read', () => {
   const recent = new RecentMessages();
-  for (let position = 1; position <= 20; position += 1) recent.add(position, message, MEBIBYTE);
+  for (let position = 1; position <= 20; position += 1) recent.add(recentAt(position));
   expect(recent.unwrittenBytes).toBe(20 * MEBIBYTE);
   const kept = () => Array.from({ length: 20 }, (_, index) => index + 1).filter((at) => recent.get(at));
   expect(kept()).toHaveLength(20);
   // Read before it is written: nobody wants it once it is.
-  expect(recent.read(1)).toBe(message);
-  expect([recent.isRead(1), recent.isUnwritten(1)]).toEqual([true, true]);
+  expect(recent.read(1)?.position).toBe(1);
+  expect([recent.get(1)?.isRead, recent.unwritten(1)?.entry.position]).toEqual([true, 1]);
   recent.delete(2);
   expect(recent.unwrittenBytes).toBe(19 * MEBIBYTE);
   for (let position = 1; position <= 20; position += 1) recent.written(position);
   expect(recent.unwrittenBytes).toBe(0);
   expect(kept()).toEqual(Array.from({ length: 16 }, (_, index) => index + 3));
-  expect(recent.isUnwritten(3)).toBe(false);
-  expect(recent.read(3)).toBe(message);
+  expect(recent.unwritten(3)).toBeUndefined();
+  expect(recent.read(3)?.position).toBe(3);
   expect(recent.read(3)).toBeUndefined();
-  recent.add(21, message, MEBIBYTE);
+  const last = recentAt(21);
+  recent.add(last);
   recent.written(21);
-  expect(recent.get(21)).toBe(message);
+  expect(recent.get(21)).toBe(last);
 });

@@ -1,8 +1,9 @@
-import type { Message } from '../message';
+import { giveBack } from '../slab';
+import type { SpoolEntry } from './spool';
 
-interface Recent {
-  readonly message: Message;
-  readonly bytes: number;
+/** A message that is on its way to the disk, or was there a moment ago. */
+export interface Recent {
+  readonly entry: SpoolEntry;
   isWritten: boolean;
   isRead: boolean;
 }
@@ -14,8 +15,8 @@ const MAXIMUM_BYTES = 16 * 1024 ** 2;
  * The messages of a spool that are not on the disk yet, and so many of those written last as have room
  * here: what is read soon need not come back from the disk. Once read, a written one is the reader's.
  */
-export class RecentMessages {
-  readonly #messages = new Map<number, Recent>();
+export class RecentMessages<Item extends Recent> {
+  readonly #items = new Map<number, Item>();
   /** Of those that are written. */
   #bytes = 0;
   #unwrittenBytes = 0;
@@ -25,55 +26,56 @@ export class RecentMessages {
     return this.#unwrittenBytes;
   }
 
-  add(position: number, message: Message, bytes: number): void {
-    this.#unwrittenBytes += bytes;
-    this.#messages.set(position, { message, bytes, isWritten: false, isRead: false });
+  add(item: Item): void {
+    this.#unwrittenBytes += item.entry.bytes;
+    this.#items.set(item.entry.position, item);
   }
 
-  get(position: number): Message | undefined {
-    return this.#messages.get(position)?.message;
+  get(position: number): Item | undefined {
+    return this.#items.get(position);
+  }
+
+  /** What is on its way to the disk. */
+  unwritten(position: number): Item | undefined {
+    const item = this.#items.get(position);
+    return item?.isWritten ? undefined : item;
   }
 
   /** The message, for the reader. */
-  read(position: number): Message | undefined {
-    const recent = this.#messages.get(position);
-    if (!recent) return undefined;
-    recent.isRead = true;
-    if (recent.isWritten) this.delete(position);
-    return recent.message;
-  }
-
-  isRead(position: number): boolean {
-    return this.#messages.get(position)?.isRead ?? false;
-  }
-
-  isUnwritten(position: number): boolean {
-    return this.#messages.get(position)?.isWritten === false;
+  read(position: number): SpoolEntry | undefined {
+    const item = this.#items.get(position);
+    if (!item) return undefined;
+    item.isRead = true;
+    if (item.isWritten) this.delete(position);
+    return item.entry;
   }
 
   /** The message is on the disk now. */
   written(position: number): void {
-    const recent = this.#messages.get(position);
-    if (!recent) return;
-    this.#unwrittenBytes -= recent.bytes;
-    if (recent.isRead || this.#bytes + recent.bytes > MAXIMUM_BYTES) {
-      this.#messages.delete(position);
+    const item = this.#items.get(position);
+    if (!item) return;
+    const { bytes } = item.entry;
+    this.#unwrittenBytes -= bytes;
+    item.isWritten = true;
+    if (!item.isRead && this.#bytes + bytes <= MAXIMUM_BYTES) {
+      this.#bytes += bytes;
       return;
     }
-    recent.isWritten = true;
-    this.#bytes += recent.bytes;
+    this.#items.delete(position);
+    // Nobody has read it, and who does will have it from the disk.
+    if (!item.isRead) giveBack(item.entry.message.payload);
   }
 
   delete(position: number): void {
-    const recent = this.#messages.get(position);
-    if (!recent) return;
-    if (recent.isWritten) this.#bytes -= recent.bytes;
-    else this.#unwrittenBytes -= recent.bytes;
-    this.#messages.delete(position);
+    const item = this.#items.get(position);
+    if (!item) return;
+    if (item.isWritten) this.#bytes -= item.entry.bytes;
+    else this.#unwrittenBytes -= item.entry.bytes;
+    this.#items.delete(position);
   }
 
   clear(): void {
-    this.#messages.clear();
+    this.#items.clear();
     this.#bytes = 0;
     this.#unwrittenBytes = 0;
   }

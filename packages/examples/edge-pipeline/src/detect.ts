@@ -29,6 +29,7 @@ export async function detect(
     ...given({ camera: options.camera, loop: options.loop, realTime: options.realTime }),
     ...given({ framesPerSecond: options.framesPerSecond, startTime: options.startTime }),
     ...given({ width: options.width, height: options.height, exact: options.exact }),
+    ...given({ inputFormat: options.inputFormat, controls: options.controls }),
     ...given({ transport: options.transport }),
     ...(stallSeconds !== undefined && { stallMs: stallSeconds * 1000 }),
     ...(openSeconds !== undefined && { openMs: openSeconds * 1000 }),

@@ -3,11 +3,13 @@ import type { Bridge } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
 import { makeBridge } from './bridge';
 import { detect } from './detect';
+import { showCameras } from './list-cameras';
 import { type EdgePipelineOptions, parseOptions } from './options';
 
 await runApp('edge-pipeline', (app) => run(parseOptions(process.argv.slice(2)), app));
 
 async function run(options: EdgePipelineOptions, app: App): Promise<void> {
+  if (options.listCameras) return showCameras(options);
   if (options.role === 'detect') return detect(options, app, app.signal, () => {});
   await using bridge = makeBridge(options, app);
   if (options.role === 'bridge') {

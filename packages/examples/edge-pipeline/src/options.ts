@@ -9,12 +9,15 @@ export interface EdgePipelineOptions {
   readonly realTime?: boolean;
   readonly framesPerSecond?: number;
   readonly startTime?: Date;
+  readonly listCameras?: boolean;
   readonly width?: number;
   readonly height?: number;
   readonly exact?: boolean;
   readonly transport?: 'tcp' | 'udp';
   readonly stallSeconds?: number;
   readonly openSeconds?: number;
+  readonly inputFormat?: 'mjpeg' | 'raw';
+  readonly controls?: Readonly<Record<string, number>>;
   readonly preset?: 'homework';
   readonly cascade?: string;
   readonly scaleFactor?: number;
@@ -76,6 +79,9 @@ const EXAMPLES = `Examples:
     edge-pipeline --role detect --source holiday.mp4 --policy top-k --count 5 --pictures-per-minute 10
   Look at what is seen, at http://127.0.0.1:8081:
     edge-pipeline --role detect --source holiday.mp4 --preview 8081
+  Which cameras there are, and one of them by the name that stays the same:
+    edge-pipeline --list-cameras
+    edge-pipeline --role detect --source /dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920_8B1F3A9F-video-index0
   Watch what is published:
     mosquitto_sub -t hw3facestx2 -C 1 > face.png
 
@@ -106,7 +112,7 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     .addOption(setting('--loop', 'begin again at the end of the source'))
     .addOption(setting('--real-time', 'play a video at its own pace'))
     .addOption(
-      setting('--frames-per-second <number>', 'pace of pictures', {
+      setting('--frames-per-second <number>', 'pace of pictures; asked of a camera', {
         parse: whole(0.001, { fraction: true }),
       }),
     )
@@ -115,9 +121,22 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
         parse: time,
       }),
     )
+    .addOption(
+      setting('--list-cameras', 'show the cameras with their modes and which would be chosen, and end'),
+    )
     .addOption(setting('--width <pixels>', 'of the camera, as asked for or expected', { parse: whole(1) }))
     .addOption(setting('--height <pixels>', 'of the camera, as asked for or expected', { parse: whole(1) }))
-    .addOption(setting('--exact', 'ends where the camera gives another size'))
+    .addOption(setting('--exact', 'ends where the camera gives another size or rate'))
+    .addOption(
+      setting('--input-format <format>', 'how a USB camera sends; what reaches the rate without it', {
+        choices: ['mjpeg', 'raw'],
+      }),
+    )
+    .addOption(
+      setting('--controls <name=number,...>', 'of a V4L2 camera, such as brightness=128', {
+        parse: controls,
+      }),
+    )
     .addOption(setting('--transport <protocol>', 'of RTSP', { choices: ['tcp', 'udp'] }))
     .addOption(
       setting('--stall-seconds <number>', 'without a frame, after which a camera is started again', {
@@ -249,7 +268,8 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     .parse(argv as string[], { from: 'user' });
   const given = program.opts<EdgePipelineOptions>();
   const options = { ...given, policy: given.policy ?? (given.preset === 'homework' ? 'all' : 'best') };
-  const { role, source, cloudUrl } = options;
+  const { role, source, cloudUrl, listCameras } = options;
+  if (listCameras) return options;
   if (role !== 'bridge' && source === undefined) {
     program.error(`error: role ${role} needs --source (or EDGE_RELAY_SOURCE)`);
   }
@@ -268,6 +288,14 @@ function port(text: string): number {
   const value = whole(0)(text);
   if (value <= 65_535) return value;
   throw new InvalidArgumentError('It must be a port from 0 to 65535.');
+}
+
+function controls(text: string): Record<string, number> {
+  const pairs = text.split(',').map((pair) => /^\s*([a-z0-9_]+)=(-?\d+)\s*$/.exec(pair));
+  if (!pairs.every((pair) => pair !== null)) {
+    throw new InvalidArgumentError('It must be names and numbers such as brightness=128,gain=10.');
+  }
+  return Object.fromEntries(pairs.map(([, name, number]) => [name!, Number(number)]));
 }
 
 function time(text: string): Date {

@@ -1,0 +1,83 @@
+import type { Message } from '../message';
+import type { Group, Put } from './lmdb-group-commit';
+import { messageBytes } from './message-bytes';
+import { recordBytes } from './message-codec';
+import type { Recent } from './recent-messages';
+import type { SpoolEntry } from './spool';
+import { spoolClock } from './spool-clock';
+import type { Indexed } from './spool-index';
+
+/** What the books of a spool keep of a message. */
+export interface Kept extends Indexed {
+  readonly storedAt: number;
+}
+
+/** Who puts arrivals, and hears what becomes of them. */
+export interface ArrivalUser {
+  put(arrival: Arrival): void;
+  written(arrival: Arrival): void;
+  failed(arrival: Arrival, error: unknown): void;
+}
+
+/** A value that is no part of a page takes whole ones. */
+const PAGE_BYTES = 4_096;
+
+/** A message from `append()` to the disk. */
+export class Arrival implements Put, Recent {
+  readonly message: Message;
+  readonly signal: AbortSignal | undefined;
+  /** Its place among those that wait for room. */
+  readonly turn: number;
+  /** What it counts against the bound, in bytes. */
+  readonly size: number;
+  readonly storedAt = spoolClock();
+  readonly resolve: (entry: SpoolEntry | undefined) => void;
+  readonly reject: (error: unknown) => void;
+  isWritten = false;
+  isRead = false;
+  isCancelled = false;
+  group: Group | undefined;
+  /** From when it has a position on. */
+  kept!: Kept;
+  entry!: SpoolEntry;
+  #user!: ArrivalUser;
+
+  constructor(
+    message: Message,
+    turn: number,
+    signal: AbortSignal | undefined,
+    resolve: (entry: SpoolEntry | undefined) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.message = message;
+    this.turn = turn;
+    this.signal = signal;
+    this.size = messageBytes(message);
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  place(kept: Kept, entry: SpoolEntry, user: ArrivalUser): void {
+    this.kept = kept;
+    this.entry = entry;
+    this.#user = user;
+  }
+
+  get bytes(): number {
+    return (Math.ceil(recordBytes(this.message, this.size) / PAGE_BYTES) + 1) * PAGE_BYTES;
+  }
+
+  apply(): void {
+    this.#user.put(this);
+  }
+
+  written(): void {
+    this.group = undefined;
+    this.#user.written(this);
+  }
+
+  failed(error: unknown): void {
+    this.group = undefined;
+    this.#user.failed(this, error);
+  }
+}
