@@ -29,13 +29,13 @@ export async function photoFolder(count: number): Promise<string> {
   return folder;
 }
 
-/** The files in a folder and below, as paths in it; those of the store's own housekeeping left out. */
+/** The files in a folder and below, as paths in it; those of the store's own housekeeping and the manifest left out. */
 export async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.length + 1))
-    .filter((path) => !path.startsWith('.'))
+    .filter((path) => !path.startsWith('.') && !path.startsWith('manifest/'))
     .sort();
 }
 

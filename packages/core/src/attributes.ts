@@ -45,7 +45,16 @@ export interface PictureAttributes {
   readonly clock: string;
   /** When the frame was read, RFC 3339 in UTC with milliseconds; latencies are measured from it. */
   readonly readat: string;
+  /** When the detector was done with the frame; in the same form, like those that follow. */
+  readonly detectedat?: string;
+  /** When a publisher with `stamp` was given the picture. */
+  readonly publishedat?: string;
+  /** When a bridge with `stamp` had it. */
+  readonly bridgedat?: string;
 }
+
+/** Attributes that are times. The first two are in every picture; the others are put on by who is asked to. */
+export type TimeAttribute = 'time' | 'readat' | 'detectedat' | 'publishedat' | 'bridgedat';
 
 const FIRST_YEAR = Date.parse('0000-01-01T00:00:00Z');
 const AFTER_LAST_YEAR = Date.parse('+010000-01-01T00:00:00Z');
@@ -55,7 +64,7 @@ const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
  * Milliseconds since 1970 of an attribute that is a time (RFC 3339), or undefined where it is none:
  * `Date.parse()` alone would read a date, in local time, out of almost anything.
  */
-export function timeOf(message: Pick<Message, 'properties'>, name: 'time' | 'readat'): number | undefined {
+export function timeOf(message: Pick<Message, 'properties'>, name: TimeAttribute): number | undefined {
   const text = propertyOf(message, name);
   if (text === undefined || !RFC_3339.test(text)) return undefined;
   const milliseconds = Date.parse(text);

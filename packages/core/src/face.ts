@@ -23,6 +23,8 @@ export interface Detection {
   readonly faces: readonly Face[];
   /** The name of the detector: two detectors on one frame give different ids. */
   readonly detector: string;
+  /** When the detector was done with the frame, in milliseconds since 1970 (UTC). */
+  readonly detectedAt?: number;
   /** False where the detector took the frame for unchanged, and gives the faces last seen. @default true */
   readonly looked?: boolean;
 }

@@ -10,6 +10,13 @@ export type { GreyImage, Model, ModelFinding, Search } from './detectors/model';
 export { RelayError, type RelayErrorCode, type RelayErrorDetails } from './errors';
 export type { Box, Detection, Face } from './face';
 export type { Frame, FrameClock } from './frame';
+export {
+  GAP_CONTENT_TYPE,
+  GAP_EVENT_TYPE,
+  type GapReason,
+  type GapRecord,
+  type NumberRange,
+} from './gap-record';
 export { bootId, pictureId } from './identity';
 export type { EncodedImage, Image, PixelFormat, RawImage } from './image';
 export type { Look, SeenFace } from './look';
@@ -18,6 +25,7 @@ export type { Delivery, Message, Properties } from './message';
 export { Bridge, type BridgeEvents, type BridgeOptions, type BridgeSide } from './mqtt/bridge';
 export type { BridgeRoute } from './mqtt/bridge-routes';
 export type { BrokerOptions } from './mqtt/broker-options';
+export { GapReporter, type GapSource } from './mqtt/gap-reporter';
 export { Publisher } from './mqtt/publisher';
 export type {
   OutgoingMessage,
@@ -43,9 +51,27 @@ export type { Track } from './selection/track';
 export { type Sight, Tracker, type TrackerOptions, type Tracking, type TrackName } from './selection/tracker';
 export type { SelectionReason } from './selection/visit';
 export type { Accept, AcceptAnswer, AcceptByTopic } from './sinks/accept';
+export {
+  type AuditOptions,
+  type AuditProgress,
+  type AuditReport,
+  audit,
+  type Finding,
+} from './sinks/audit';
+export type { CameraAudit, HopLatency } from './sinks/camera-account';
 export type { Placement } from './sinks/file-placement';
 export { FileStore } from './sinks/file-store';
 export type { FileStoreOptions } from './sinks/file-store-options';
+export { type ForgetOptions, type ForgetReport, forget } from './sinks/forget';
+export type { Selection } from './sinks/forget-selection';
+export {
+  type CompactionOptions,
+  type CompactionReport,
+  compactManifest,
+} from './sinks/manifest-compaction';
+export type { ManifestOptions } from './sinks/manifest-options';
+export { type ManifestDay, manifestDays, readManifest } from './sinks/manifest-reader';
+export type { ManifestRow, ManifestTimes } from './sinks/manifest-row';
 export { MemoryStore } from './sinks/memory-store';
 export type { S3StoreOptions } from './sinks/s3-options';
 export { S3Store } from './sinks/s3-store';

@@ -21,6 +21,7 @@ const roles = ['detectors', 'mqtt', 'preview', 'selection', 'sinks', 'sources', 
 const drivers: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['sinks/s3-'],
   '@aws-sdk/lib-storage': ['sinks/s3-'],
+  '@aws-sdk/s3-request-presigner': ['sinks/s3-'],
   'exif-reader': ['sources/exif-time.ts', 'sinks/embedded-attributes.ts'],
   lmdb: ['spool/lmdb-'],
   mqtt: ['mqtt/'],

@@ -200,7 +200,15 @@ function problemsOfApp(target: string, args: readonly string[]): string[] {
     if (!/\.[cm]?js$/.test(target)) return [`${target} is not a program that this test knows`];
     return existsSync(join(workspace, target)) ? [] : [`${target} is not there`];
   }
-  const help = execFileSync(process.execPath, [main, '--help'], { encoding: 'utf8' });
+  // A command of the app, such as `audit`, has options of its own.
+  const command = args.slice(
+    0,
+    Math.max(
+      0,
+      args.findIndex((word) => word.startsWith('-')),
+    ),
+  );
+  const help = execFileSync(process.execPath, [main, ...command, '--help'], { encoding: 'utf8' });
   const options = args.filter((word) => word.startsWith('--')).map((word) => word.split('=')[0]!);
   return options
     .filter((option) => !help.includes(option))

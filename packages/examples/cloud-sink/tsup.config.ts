@@ -1,10 +1,14 @@
 import { defineConfig } from 'tsup';
 
-export default defineConfig({
-  entry: ['src/main.ts'],
-  format: 'esm',
-  target: 'node20',
-  noExternal: ['edge-relay-command-line'],
-  banner: { js: '#!/usr/bin/env node' },
-  clean: true,
-});
+export default defineConfig([
+  {
+    entry: ['src/main.ts'],
+    format: 'esm',
+    target: 'node20',
+    noExternal: ['edge-relay-command-line'],
+    banner: { js: '#!/usr/bin/env node' },
+    // The page's HTML and CSS, as they are.
+    publicDir: 'src/gallery/public',
+  },
+  { entry: { gallery: 'src/gallery/page/main.ts' }, format: 'esm', target: 'es2022', platform: 'browser' },
+]);

@@ -169,6 +169,7 @@ export class FaceDetector
       frame,
       faces: this.#count(faces),
       detector: this.#settings.name,
+      detectedAt: Date.now(),
       ...(!looked && { looked }),
     };
   }

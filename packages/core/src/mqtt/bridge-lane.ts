@@ -3,6 +3,7 @@ import { messageOf, RelayError, type RelayErrorCode } from '../errors';
 import { type Delivery, type Message, propertyOf } from '../message';
 import type { Spool } from '../spool/spool';
 import type { LaneRoute } from './bridge-routes';
+import { GapReporter } from './gap-reporter';
 import { Publisher } from './publisher';
 import type { OutgoingMessage, PublisherEvents, PublisherOptions } from './publisher-options';
 import { Subscriber, type SubscriberEvents, type SubscriberOptions } from './subscriber';
@@ -55,6 +56,7 @@ export class BridgeLane {
   readonly #name: string;
   readonly #subscriber: Subscriber;
   readonly #publisher: Publisher;
+  readonly #gaps: GapReporter;
   readonly #spool: Spool;
   readonly #topics: TopicMap<LaneRoute>;
   readonly #dropsHeld: boolean;
@@ -96,6 +98,7 @@ export class BridgeLane {
       closeTimeoutMs: CLOSE_TIMEOUT_MS,
       spool,
     });
+    this.#gaps = new GapReporter(this.#publisher);
     this.#subscriber.on('online', (news) => this.#online('from', news));
     this.#subscriber.on('offline', (news) => user.offline('from', news));
     this.#subscriber.on('forgotten', (news) => user.forgotten(news));
@@ -130,6 +133,7 @@ export class BridgeLane {
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#subscriber.close();
+    await this.#gaps.close();
     await this.#publisher.close();
     // The caller of run() hears of a failure; closing goes on all the same.
     await this.#running?.catch(() => {});

@@ -57,6 +57,11 @@ export interface BridgeOptions {
    * message a second time that its durable spool still holds. See docs/receipts.md. @default false
    */
   readonly receipts?: boolean | undefined;
+  /**
+   * Puts the time at which the bridge had a message on it, as the user property `bridgedat` (MQTT 5), for the
+   * latency by hop of an audit. @default false
+   */
+  readonly stamp?: boolean | undefined;
   /** The name in errors and events. @default 'bridge' */
   readonly name?: string | undefined;
 }
@@ -115,6 +120,7 @@ type Purpose = Pick<BridgeLaneOptions, 'name' | 'topics' | 'spool' | 'dropsHeld'
  */
 export class Bridge extends EventEmitter<BridgeEvents> {
   readonly name: string;
+  readonly #stamp: boolean;
   readonly #sides: Readonly<Record<Side, BridgeSide>>;
   /** What messages go through, in one direction each; receipts are not among them. */
   readonly #lanes: readonly BridgeLane[];
@@ -127,7 +133,8 @@ export class Bridge extends EventEmitter<BridgeEvents> {
 
   constructor(options: BridgeOptions) {
     super();
-    const { topics, spool, receipts = false, name = 'bridge' } = options;
+    const { topics, spool, receipts = false, stamp = false, name = 'bridge' } = options;
+    this.#stamp = stamp;
     this.name = name;
     assertMode(options, name);
     const routes = directedRoutes(topics, receipts, name);
@@ -244,6 +251,7 @@ export class Bridge extends EventEmitter<BridgeEvents> {
         ...others,
         ...(isFirst && { clientId, stateTopic }),
         ...(whenNoSubscriber && { whenNoSubscriber }),
+        ...(this.#stamp && direction === 'out' && { stamp: 'bridgedat' as const }),
       },
     };
     const sides = { from: near, to: far };

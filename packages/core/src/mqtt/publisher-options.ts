@@ -43,6 +43,11 @@ export interface PublisherOptions extends BrokerOptions {
    * must have receipts on, too. See docs/receipts.md. @default false
    */
   readonly receipts?: boolean | ReceiptOptions | undefined;
+  /**
+   * Puts the time at which `publish()` is called on each message, as the user property of this name: the
+   * manifest of a Sink reads them, and an audit the time of each hop. @default none
+   */
+  readonly stamp?: 'publishedat' | 'bridgedat' | undefined;
   /** Milliseconds that `close()` waits for acknowledgements of what is already sent. @default 5,000 */
   readonly closeTimeoutMs?: number | undefined;
   /** The name in errors and events. @default 'publisher' */
@@ -107,6 +112,7 @@ export type DropReason = 'full' | 'expired' | 'offline';
 export interface PublisherSettings {
   readonly name: string;
   readonly topic: string | undefined;
+  readonly stamp: 'publishedat' | 'bridgedat' | undefined;
   readonly windowMessages: number;
   readonly windowBytes: number;
   readonly maximumPacketBytes: number;
@@ -143,9 +149,13 @@ export function publisherSettings(options: PublisherOptions): PublisherSettings 
   if (whenNoSubscriber !== 'keep' && whenNoSubscriber !== 'accept') {
     throw new TypeError(`${name}: whenNoSubscriber must be keep or accept, not ${whenNoSubscriber}.`);
   }
+  if (options.stamp !== undefined && !['publishedat', 'bridgedat'].includes(options.stamp)) {
+    throw new TypeError(`${name}: stamp must be publishedat or bridgedat, not ${options.stamp}.`);
+  }
   return {
     name,
     topic,
+    stamp: options.stamp,
     windowMessages,
     windowBytes,
     maximumPacketBytes,

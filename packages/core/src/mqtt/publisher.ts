@@ -224,7 +224,9 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
         `${this.name}: payload must be bytes (Uint8Array) or a text, not ${typeof payload}.`,
       );
     }
-    const properties: Properties = message.properties ?? {};
+    const { stamp } = this.#settings;
+    const given: Properties = message.properties ?? {};
+    const properties = stamp === undefined ? given : { ...given, [stamp]: new Date().toISOString() };
     assertTexts(message, properties, this.name);
     const { qos = 1, retain, contentType, expirySeconds, priority } = message;
     const { responseTopic, correlationData, payloadIsText } = message;

@@ -28,6 +28,8 @@ export interface FaceCircumstances {
   /** Which of the frame's finds, from 0. */
   readonly index: number;
   readonly detector: string;
+  /** When the detector was done with the frame, in milliseconds since 1970 (UTC). */
+  readonly detectedAt: number | undefined;
   readonly track: Track | undefined;
   readonly type: string;
   readonly policy: string;
@@ -38,7 +40,7 @@ export interface FaceCircumstances {
 export function attributesOf(
   { camera, sequence, capturedAt, clock, readAt, image }: Frame,
   { box, score }: Face,
-  { index, detector, track, type, policy, quality, measures }: FaceCircumstances,
+  { index, detector, detectedAt, track, type, policy, quality, measures }: FaceCircumstances,
 ): CandidateAttributes {
   const boot = bootId();
   return {
@@ -62,6 +64,7 @@ export function attributesOf(
     policy,
     clock,
     readat: new Date(readAt).toISOString(),
+    ...(detectedAt !== undefined && { detectedat: new Date(detectedAt).toISOString() }),
   };
 }
 

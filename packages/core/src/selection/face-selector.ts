@@ -200,7 +200,7 @@ export class FaceSelector
   /** Judges the faces of a frame and keeps those that may be sent; gives those that are, whatever comes. */
   async #look(
     scene: Scene,
-    { frame, faces, detector, looked = true }: Detection,
+    { frame, faces, detector, detectedAt, looked = true }: Detection,
     tracks: readonly (Track | undefined)[],
     context: StageContext | undefined,
   ): Promise<Due[]> {
@@ -232,6 +232,7 @@ export class FaceSelector
             attributes: attributesOf(frame, face, {
               index,
               detector,
+              detectedAt,
               track,
               type,
               policy,

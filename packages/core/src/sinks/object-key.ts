@@ -5,12 +5,14 @@ import type { Provenance } from './provenance';
 
 const ARRIVALS = 'arrivals';
 const CONFLICTS = 'conflicts';
+const GAPS = 'gaps';
 const REJECTED = 'rejected';
 
 /** Folders of a store where the sink keeps what is no picture of a camera: no picture's key begins with one. */
-export const OWN_FOLDERS: readonly string[] = [ARRIVALS, CONFLICTS, REJECTED];
+export const OWN_FOLDERS: readonly string[] = [ARRIVALS, CONFLICTS, GAPS, 'manifest', REJECTED];
 
 const REJECTED_KEY = new KeyTemplate(`${REJECTED}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}`);
+const GAP_KEY = new KeyTemplate(`${GAPS}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}`);
 const LONGEST_ID = 200;
 
 /** What a template is filled with. */
@@ -40,10 +42,33 @@ export function arrivalKey(id: string, attempt: number): string {
   return `${ARRIVALS}/${safePart(id, LONGEST_ID)}-${attempt}.json`;
 }
 
+/** `gaps/dt=2026-01-02/hour=03/{id}.json` */
+export function gapKey(provenance: Provenance): string {
+  return GAP_KEY.keyOf(keyFields(provenance, 0, 'json'));
+}
+
 /** Where other bytes under a taken key go: `conflicts/{key}-{first 12 digits of their SHA-256}.{extension}`. */
 export function conflictKey(key: string, sha256: string): string {
   const dot = key.lastIndexOf('.');
   return `${CONFLICTS}/${key.slice(0, dot)}-${sha256.slice(0, 12)}${key.slice(dot)}`;
+}
+
+/** The note of ours beside what was rejected. */
+export function noteKey(key: string): string {
+  return withExtension(key, 'json');
+}
+
+/** What a sink said of the message whose object this is. */
+export function outcomeOf(key: string): 'stored' | 'conflict' | 'rejected' | 'gap' {
+  const folder = key.slice(0, key.indexOf('/'));
+  if (folder === CONFLICTS) return 'conflict';
+  if (folder === REJECTED) return 'rejected';
+  return folder === GAPS ? 'gap' : 'stored';
+}
+
+/** Whether an object is no message's, but a note of ours. */
+export function isOwnNote(key: string): boolean {
+  return key.startsWith(`${ARRIVALS}/`) || (key.startsWith(`${REJECTED}/`) && key.endsWith('.json'));
 }
 
 /** The same key with another extension. */

@@ -26,6 +26,9 @@ const ATTRIBUTES: Readonly<Record<keyof PictureAttributes, true>> = {
   reason: true,
   clock: true,
   readat: true,
+  detectedat: true,
+  publishedat: true,
+  bridgedat: true,
 };
 
 /**

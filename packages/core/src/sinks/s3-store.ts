@@ -6,6 +6,7 @@ import { assertKey } from './key';
 import { areStale, asStaleError, asStoreError, type S3Place, statusOf } from './s3-errors';
 import { decodeMetadata, encodeMetadata, mapValues } from './s3-metadata';
 import { assertS3Options, clientConfigOf, objectSettings, type S3StoreOptions } from './s3-options';
+import { eraseEarlier, eraseVersions, versionsOf } from './s3-versions';
 import type { PutOptions, Store, StoredObject, StoreSupport } from './store';
 import type { StoreEvents } from './store-events';
 import { Turns } from './turns';
@@ -120,6 +121,32 @@ export class S3Store implements Store {
     const Key = this.#nameOf(key);
     await this.#request(async (client, { DeleteObjectCommand }) =>
       client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key })),
+    );
+  }
+
+  /** Removes every version, so that nothing is left in a bucket that keeps them. */
+  async erase(key: string): Promise<number> {
+    const Key = this.#nameOf(key);
+    return this.#request((client, sdk) => eraseVersions(client, sdk, { Bucket: this.#bucket, Key }));
+  }
+
+  async versions(key: string): Promise<number> {
+    const Key = this.#nameOf(key);
+    const ids = await this.#request((client, sdk) => versionsOf(client, sdk, { Bucket: this.#bucket, Key }));
+    return ids.length;
+  }
+
+  async eraseEarlier(prefix: string): Promise<number> {
+    const place = { Bucket: this.#bucket, Prefix: this.#prefix + prefix };
+    return this.#request((client, sdk) => eraseEarlier(client, sdk, place));
+  }
+
+  /** A URL signed by our credentials, whose rights it has for so many seconds. */
+  async link(key: string, seconds: number): Promise<string> {
+    const Key = this.#nameOf(key);
+    const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner');
+    return this.#request((client, { GetObjectCommand }) =>
+      getSignedUrl(client, new GetObjectCommand({ Bucket: this.#bucket, Key }), { expiresIn: seconds }),
     );
   }
 

@@ -1,15 +1,19 @@
 import type { RelayError } from '../errors';
+import type { GapRecord } from '../gap-record';
+import type { CompactionReport } from './manifest-compaction';
+import type { ManifestRow } from './manifest-row';
 import type { StoreEvents } from './store-events';
 
 /**
  * What became of a message. `duplicate`: the same bytes were there already, if only from an attempt of our
  * own whose answer was lost. `conflict`: other bytes were there under its id, and both are kept.
- * `rejected`: it is not a picture, and is kept apart.
+ * `rejected`: it is not a picture, and is kept apart. `gap`: it is the record of pictures that were dropped on the
+ * way. `forgotten`: it came again after it had been deleted for good, and was not stored.
  */
 export interface StoredReport {
   /** Where its bytes are now. */
   readonly key: string;
-  readonly outcome: 'stored' | 'duplicate' | 'conflict' | 'rejected';
+  readonly outcome: 'stored' | 'duplicate' | 'conflict' | 'rejected' | 'gap' | 'forgotten';
 }
 
 export interface StoredEvent {
@@ -21,6 +25,8 @@ export interface StoredEvent {
   /** When the frame was read, where the message says it. */
   readonly readAt?: number;
   readonly storedAt: number;
+  /** What the manifest says of it, where the sink writes one. */
+  readonly row?: ManifestRow;
 }
 
 /** News of the store are passed on. */
@@ -30,6 +36,12 @@ export interface SinkEvents extends StoreEvents {
   /** `existingKey` is the object that was there before. */
   conflict: [event: { readonly id: string; readonly key: string; readonly existingKey: string }];
   rejected: [event: { readonly id: string; readonly key: string; readonly reason: string }];
+  gap: [event: { readonly key: string; readonly gap: GapRecord }];
+  forgotten: [event: { readonly id: string; readonly key: string }];
+  /** Parts of the manifest have been gathered into files by camera and hour. */
+  compacted: [event: CompactionReport];
+  /** That has failed; it is tried again later, and nothing is missing meanwhile. */
+  uncompacted: [event: { readonly error: unknown }];
   /** The store could not do it in passing; without a `key` while the store is being opened. */
   retry: [event: { readonly key?: string; readonly error: RelayError; readonly inMs: number }];
 }
@@ -40,6 +52,10 @@ export interface SinkStats {
   readonly duplicates: number;
   readonly conflicts: number;
   readonly rejected: number;
+  /** Records of what was dropped on the way. */
+  readonly gaps: number;
+  /** Came again after they had been deleted for good. */
+  readonly forgotten: number;
   /** Payload bytes of what was stored, conflicts and rejected ones included. */
   readonly bytes: number;
   readonly retries: number;

@@ -31,6 +31,8 @@ describe('Sink', () => {
       duplicates: 0,
       conflicts: 0,
       rejected: 0,
+      gaps: 0,
+      forgotten: 0,
       bytes: png.length,
       retries: 0,
     });

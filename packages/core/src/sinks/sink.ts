@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
 import { RelayError } from '../errors';
+import { formatRanges, type GapRecord, gapIn } from '../gap-record';
 import type { Message } from '../message';
 import { pause, type RetryOptions, retryDelayMs, retryOptions } from '../retry';
 import type { Writer } from '../stage';
@@ -9,14 +10,21 @@ import { firstArrival } from './arrival';
 import { type Examination, type ExaminationOptions, examine } from './examination';
 import type { FileStoreOptions } from './file-store-options';
 import { DEFAULT_KEY_TEMPLATE, KeyTemplate } from './key-template';
-import { conflictKey, keyFields, OWN_FOLDERS, rejectedKey, withExtension } from './object-key';
+import { Limit } from './limit';
+import { compactManifest } from './manifest-compaction';
+import { type ManifestOptions, manifestSettings } from './manifest-options';
+import { type ManifestRow, rowOf } from './manifest-row';
+import { ManifestUpkeep } from './manifest-upkeep';
+import { ManifestWriter } from './manifest-writer';
+import { conflictKey, gapKey, keyFields, noteKey, OWN_FOLDERS, rejectedKey } from './object-key';
 import { objectMetadata } from './object-metadata';
-import { arrivalOf } from './provenance';
+import { arrivalOf, type Provenance } from './provenance';
 import type { S3StoreOptions } from './s3-options';
 import type { SinkEvents, SinkStats, StoredReport } from './sink-events';
 import type { Store } from './store';
 import type { RemovedEvent } from './store-events';
 import { isStore, storeAt } from './store-location';
+import { isTombstone } from './tombstone';
 
 export interface SinkOptions {
   /** How many messages it stores at once. @default 16 */
@@ -40,6 +48,12 @@ export interface SinkOptions {
   readonly maxPixels?: number;
   /** Seconds that a picture may take to decode, a whole number; one that takes longer is rejected. @default 10 */
   readonly maxDecodeSeconds?: number;
+  /**
+   * Writes down what is stored, as JSON lines under `manifest/`, before a message counts as stored: what
+   * `audit()`, `forget()` and DuckDB read. Costs one more object for about as many messages as are stored at
+   * once, and one for each where they come one by one. See docs/archive.md. @default false
+   */
+  readonly manifest?: boolean | ManifestOptions;
   /** How long to wait before trying again what the store could not do in passing. It tries for ever. */
   readonly retry?: RetryOptions;
   /** For `s3://` locations. */
@@ -50,7 +64,16 @@ export interface SinkOptions {
 
 interface Kept {
   readonly key: string;
-  readonly outcome: 'stored' | 'duplicate' | 'conflict';
+  readonly outcome: 'stored' | 'duplicate' | 'conflict' | 'forgotten';
+  readonly sha256: string;
+}
+
+/** A message whose object is durable, and which is not written down yet. */
+interface Settled {
+  readonly report: StoredReport;
+  readonly row?: ManifestRow;
+  /** Counts it and tells of it. */
+  tell(): void;
 }
 
 /** How often an object may vanish between our put, which found it there, and our look at it. */
@@ -59,10 +82,12 @@ const VANISHING_ATTEMPTS = 5;
 /**
  * Stores each message as one object, once, under a key of its camera, capture time and id. Nothing is
  * overwritten and nothing is lost: the same message again is a duplicate, other bytes under the same id
- * are kept under `conflicts/`, and what is not a picture is kept under `rejected/` with the reason.
+ * are kept under `conflicts/`, and what is not a picture is kept under `rejected/` with the reason. With
+ * `manifest` it keeps account of all of it.
  */
 export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   readonly name = 'sink';
+  /** How many messages it takes at once: those that it stores, and those that wait to be written down. */
   readonly concurrency: number;
   readonly store: Store;
   readonly #ownsStore: boolean;
@@ -71,7 +96,19 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   readonly #retry: Required<RetryOptions>;
   readonly #closing = new AbortController();
   readonly #inFlight = new Set<Promise<unknown>>();
-  readonly #stats = { stored: 0, duplicates: 0, conflicts: 0, rejected: 0, bytes: 0, retries: 0 };
+  readonly #limit: Limit;
+  readonly #manifest: ManifestWriter | undefined;
+  readonly #upkeep: ManifestUpkeep | undefined;
+  readonly #stats = {
+    stored: 0,
+    duplicates: 0,
+    conflicts: 0,
+    rejected: 0,
+    gaps: 0,
+    forgotten: 0,
+    bytes: 0,
+    retries: 0,
+  };
   readonly #passNotice = (event: { readonly message: string }) => void this.emit('notice', event);
   readonly #passRemoval = (event: RemovedEvent) => void this.emit('removed', event);
   #opening: Promise<void> | undefined;
@@ -84,7 +121,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   constructor(location: string | Store, options: SinkOptions = {}) {
     super();
     const { concurrency = 16, accept = 'image', retry = {}, s3 = {}, files = {} } = options;
-    const { maxPixels = 25_000_000, maxDecodeSeconds = 10 } = options;
+    const { maxPixels = 25_000_000, maxDecodeSeconds = 10, manifest = false } = options;
     this.#key = new KeyTemplate(options.key ?? DEFAULT_KEY_TEMPLATE, OWN_FOLDERS);
     if (!(Number.isInteger(concurrency) && concurrency > 0)) {
       throw new TypeError(`concurrency must be a whole number above 0, not ${concurrency}.`);
@@ -93,7 +130,12 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     if (!(Number.isInteger(maxDecodeSeconds) && maxDecodeSeconds > 0)) {
       throw new TypeError(`maxDecodeSeconds must be a whole number above 0, not ${maxDecodeSeconds}.`);
     }
-    this.concurrency = concurrency;
+    const settings = manifestSettings(manifest, concurrency);
+    // While rows gather and a part is on its way, the next objects are being stored.
+    this.concurrency = concurrency + (settings ? 3 * settings.rows : 0);
+    this.#limit = new Limit(concurrency);
+    this.#manifest = settings && new ManifestWriter((key, data) => this.#putPart(key, data), settings);
+    this.#upkeep = settings && this.#upkeepOf(settings.upkeep);
     this.#examination = { accept: acceptance(accept), maxPixels, maxSeconds: maxDecodeSeconds };
     this.#retry = retryOptions(retry);
     this.#ownsStore = !isStore(location);
@@ -111,15 +153,18 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
    */
   open(): Promise<void> {
     if (this.#closed) return Promise.reject(closedError());
-    this.#opening ??= this.#persist(() => this.store.open()).catch((error) => {
-      this.#opening = undefined;
-      throw error;
-    });
+    this.#opening ??= this.#persist(() => this.store.open()).then(
+      () => this.#upkeep?.start(),
+      (error) => {
+        this.#opening = undefined;
+        throw error;
+      },
+    );
     return this.#opening;
   }
 
   /**
-   * Resolves once the message is durable. Tries again what fails in passing, until it succeeds, the
+   * Resolves once the message is durable (and written down in the manifest, where there is one). Tries again what fails in passing, until it succeeds, the
    * signal is aborted (its reason is thrown) or the sink is closed.
    * @throws {RelayError} `STORE_DENIED`, `STORE_NOT_FOUND`, `STORE_FAILED` or `CLOSED`.
    */
@@ -146,13 +191,28 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   async #close(): Promise<void> {
     this.#closing.abort();
     await Promise.allSettled([this.#opening, ...this.#inFlight]);
+    await this.#upkeep?.stop();
     if (this.#ownsStore) await this.store.close();
     this.store.events?.off('notice', this.#passNotice).off('removed', this.#passRemoval);
   }
 
   async #write(message: Message, signal: AbortSignal | undefined): Promise<StoredReport> {
+    const expected = this.#manifest?.expect();
+    try {
+      const { report, row, tell } = await this.#limit.run(() => this.#settle(message, signal));
+      if (row) await expected?.add(row);
+      tell();
+      return report;
+    } finally {
+      expected?.leave();
+    }
+  }
+
+  async #settle(message: Message, signal: AbortSignal | undefined): Promise<Settled> {
     signal?.throwIfAborted();
     await abortable(this.open(), signal);
+    const gap = gapIn(message);
+    if (gap) return this.#keepGap(message, gap, signal);
     const found = await examine(message, this.#examination);
     const receivedAt = await this.#arrivalOf(message, found, signal);
     const { provenance } = found;
@@ -184,22 +244,29 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     existingKey: string,
     examination: Examination,
     signal: AbortSignal | undefined,
-  ): Promise<StoredReport> {
+  ): Promise<Settled> {
     const { id, capturedAt, readAt } = examination.provenance;
-    const { key, outcome } = await this.#keep(existingKey, message.payload, examination, signal);
-    if (outcome === 'duplicate') {
-      this.#stats.duplicates += 1;
-      this.emit('duplicate', { id, key });
-    } else if (outcome === 'conflict') {
-      this.#stats.conflicts += 1;
-      this.emit('conflict', { id, key, existingKey });
-    } else {
-      this.#stats.stored += 1;
-      const bytes = message.payload.byteLength;
-      const times = { capturedAt, ...(readAt !== undefined && { readAt }), storedAt: Date.now() };
-      this.emit('stored', { id, key, bytes, ...times });
-    }
-    return { key, outcome };
+    const kept = await this.#keep(existingKey, message.payload, examination, signal);
+    const { key, outcome } = kept;
+    if (outcome === 'forgotten') return this.#forgotten(id, key);
+    const storedAt = Date.now();
+    const tell = () => {
+      if (outcome === 'duplicate') {
+        this.#stats.duplicates += 1;
+        this.emit('duplicate', { id, key });
+      } else if (outcome === 'conflict') {
+        this.#stats.conflicts += 1;
+        this.emit('conflict', { id, key, existingKey });
+      } else {
+        this.#stats.stored += 1;
+        const bytes = message.payload.byteLength;
+        const times = { capturedAt, ...(readAt !== undefined && { readAt }), storedAt };
+        this.emit('stored', { id, key, bytes, ...times, ...row });
+      }
+    };
+    const isApart = key !== existingKey;
+    const row = this.#rowOf(message, examination, kept, isApart ? 'conflict' : 'stored', { storedAt });
+    return { report: { key, outcome }, ...row, tell };
   }
 
   /** The bytes as they are, and beside them a JSON file that says why and where they came from. */
@@ -208,9 +275,11 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     examination: Examination,
     reason: string,
     signal: AbortSignal | undefined,
-  ): Promise<StoredReport> {
-    const { provenance } = examination;
-    const { key } = await this.#keep(rejectedKey(provenance), message.payload, examination, signal);
+  ): Promise<Settled> {
+    const { id } = examination.provenance;
+    const kept = await this.#keep(rejectedKey(examination.provenance), message.payload, examination, signal);
+    const { key } = kept;
+    if (kept.outcome === 'forgotten') return this.#forgotten(id, key);
     const note = {
       reason,
       topic: message.topic,
@@ -219,13 +288,74 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
       contentType: message.contentType,
       bytes: message.payload.byteLength,
     };
-    await this.#put(withExtension(key, 'json'), Buffer.from(`${JSON.stringify(note, undefined, 2)}\n`), {
+    await this.#put(noteKey(key), Buffer.from(`${JSON.stringify(note, undefined, 2)}\n`), {
       contentType: 'application/json',
       signal,
     });
-    this.#stats.rejected += 1;
-    this.emit('rejected', { id: provenance.id, key, reason });
-    return { key, outcome: 'rejected' };
+    const tell = () => {
+      this.#stats.rejected += 1;
+      this.emit('rejected', { id, key, reason });
+    };
+    const details = { reason, storedAt: Date.now() };
+    const row = this.#rowOf(message, examination, kept, 'rejected', details);
+    return { report: { key, outcome: 'rejected' }, ...row, tell };
+  }
+
+  /** The record of what was dropped on the way is no picture, and no trouble either. */
+  async #keepGap(message: Message, gap: GapRecord, signal: AbortSignal | undefined): Promise<Settled> {
+    const { id, camera, boot, numbers, reason, time } = gap;
+    const capturedAt = Date.parse(time);
+    const isDatedByArrival = false;
+    const provenance: Provenance = { id, camera, capturedAt, isDatedByArrival, attributes: { boot } };
+    const examination = { provenance, extension: 'json', contentType: 'application/json' };
+    const kept = await this.#keep(gapKey(provenance), message.payload, examination, signal);
+    if (kept.outcome === 'forgotten') return this.#forgotten(id, kept.key);
+    const tell = () => {
+      this.#stats.gaps += 1;
+      this.emit('gap', { key: kept.key, gap });
+    };
+    const details = { reason, numbers: formatRanges(numbers), storedAt: Date.now() };
+    const row = this.#rowOf(message, examination, kept, 'gap', details);
+    return { report: { key: kept.key, outcome: 'gap' }, ...row, tell };
+  }
+
+  /** It was here, and was deleted for good: the message is acknowledged, and nothing is kept. */
+  #forgotten(id: string, key: string): Settled {
+    const tell = () => {
+      this.#stats.forgotten += 1;
+      this.emit('forgotten', { id, key });
+    };
+    return { report: { key, outcome: 'forgotten' }, tell };
+  }
+
+  /** The row also of a duplicate: whoever stored it may have been killed before it was written down. */
+  #rowOf(
+    message: Message,
+    { provenance, contentType }: Examination,
+    { key, sha256, outcome: kept }: Kept,
+    outcome: ManifestRow['outcome'],
+    details: { readonly storedAt: number; readonly numbers?: string; readonly reason?: string },
+  ): { readonly row?: ManifestRow } {
+    if (!this.#manifest || kept === 'forgotten') return {};
+    const { payload, topic } = message;
+    const receivedAt = 'receivedAt' in message ? arrivalOf(message) : undefined;
+    const bytes = payload.byteLength;
+    const parts = { outcome, key, bytes, sha256, provenance, topic, type: contentType, receivedAt };
+    return { row: rowOf({ ...parts, ...details }) };
+  }
+
+  async #putPart(key: string, data: Uint8Array): Promise<void> {
+    await this.#put(key, data, { contentType: 'application/x-ndjson' });
+    this.#upkeep?.partWritten();
+  }
+
+  #upkeepOf(options: ConstructorParameters<typeof ManifestUpkeep>[1]): ManifestUpkeep {
+    return new ManifestUpkeep((signal) => compactManifest(this.store, { signal }), options, {
+      done: (report) => {
+        if (report.parts > 0) this.emit('compacted', report);
+      },
+      failed: (error) => this.emit('uncompacted', { error }),
+    });
   }
 
   /** Stores bytes under a key, or beside it where other bytes are there already. */
@@ -241,16 +371,18 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     for (let attempt = 0; attempt < VANISHING_ATTEMPTS; attempt += 1) {
       if ((await this.#put(key, data, details)) === 'created') {
         this.#stats.bytes += data.byteLength;
-        return { key, outcome: 'stored' };
+        return { key, outcome: 'stored', sha256 };
       }
       const existing = await this.#persist(() => this.store.get(key), key, signal);
       if (!existing) continue;
-      if (Buffer.compare(existing.data, data) === 0) return { key, outcome: 'duplicate' };
+      if (Buffer.compare(existing.data, data) === 0) return { key, outcome: 'duplicate', sha256 };
+      if (isTombstone(existing.data)) return { key, outcome: 'forgotten', sha256 };
       // The key contains their hash: what is there already are these bytes.
       const apart = conflictKey(key, sha256);
-      if ((await this.#put(apart, data, details)) === 'exists') return { key: apart, outcome: 'duplicate' };
+      const isKnown = (await this.#put(apart, data, details)) === 'exists';
+      if (isKnown) return { key: apart, outcome: 'duplicate', sha256 };
       this.#stats.bytes += data.byteLength;
-      return { key: apart, outcome: 'conflict' };
+      return { key: apart, outcome: 'conflict', sha256 };
     }
     throw new RelayError(
       `${this.store.location} says that ${key} exists but does not give it out. ` +

@@ -52,6 +52,23 @@ export interface Store {
   list(prefix?: string): AsyncIterable<{ readonly key: string; readonly bytes: number }>;
   /** Removes an object; harmless where there is none. */
   delete(key: string): Promise<void>;
+  /**
+   * Removes an object and every earlier version that the store keeps of it, and resolves with how many there
+   * were; for stores that keep some. Where it is missing, `delete()` removes all there is.
+   */
+  erase?(key: string): Promise<number>;
+  /**
+   * Removes all earlier versions of what begins with `prefix`, also of what is deleted, and resolves with how
+   * many there were; for stores that keep some.
+   */
+  eraseEarlier?(prefix: string): Promise<number>;
+  /** How many versions of an object there are, the present one included; for stores that keep some. */
+  versions?(key: string): Promise<number>;
+  /**
+   * An address from which anybody can read an object for so many seconds, without further rights; for stores
+   * that can give one.
+   */
+  link?(key: string, seconds: number): Promise<string>;
   /** Lets go of connections. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,8 +1,17 @@
-import { pipeline, Sink, type SinkOptions, Subscriber } from 'edge-relay';
+import { type GapRecord, pipeline, Sink, type SinkOptions, Subscriber } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
+import { Gallery } from './gallery/server';
 import { type CloudSinkOptions, parseOptions } from './options';
+import { runAudit } from './run-audit';
+import { runForget } from './run-forget';
 
-await runApp('cloud-sink', (app) => run(parseOptions(process.argv.slice(2)), app));
+const [first = '', ...rest] = process.argv.slice(2);
+const commands: Readonly<Record<string, (argv: readonly string[], app: App) => Promise<void>>> = {
+  audit: runAudit,
+  forget: runForget,
+};
+const named = Object.hasOwn(commands, first) ? commands[first] : undefined;
+await runApp('cloud-sink', (app) => named?.(rest, app) ?? run(parseOptions(process.argv.slice(2)), app));
 
 async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Promise<void> {
   await using sink = new Sink(options.store, sinkOptions(options));
@@ -16,8 +25,8 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     cert: options.cert,
     key: options.key,
     receipts: options.receipts,
-    // More than the sink stores at once, so that it never waits for the network.
-    windowMessages: Math.max(100, options.concurrency * 4),
+    // More than the sink takes at once, so that it never waits for the network.
+    windowMessages: Math.max(100, sink.concurrency * 2),
   });
   faces.on('online', ({ url }) => log.change('broker', `listening to ${options.topic} at ${url}`));
   faces.on('forgotten', ({ url }) =>
@@ -35,6 +44,17 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     if (removed === 1) log.info(`removing what is older or more than is to be kept, first ${key}`);
   });
   sink.on('conflict', ({ key }) => log.warn(`other bytes under a known id, kept as ${key}`));
+  sink.on('gap', ({ gap }) =>
+    log.warn(`camera ${gap.camera} has left out ${formatNumbers(gap)} (${gap.reason}), and says so`),
+  );
+  sink.on('forgotten', ({ key }) => log.info(`came again after it was forgotten, not stored: ${key}`));
+  sink.on('uncompacted', ({ error }) =>
+    log.change(
+      'manifest',
+      `the manifest could not be gathered: ${error instanceof Error ? error.message : error}`,
+      'warn',
+    ),
+  );
   sink.on('retry', ({ error }) =>
     log.change('store', `the store fails, trying again: ${error.message}`, 'warn'),
   );
@@ -44,10 +64,27 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
     await sink.close();
   });
 
+  await using gallery = options.gallery === undefined ? undefined : galleryOf(sink, options);
+  if (gallery) log.info(`gallery at ${await gallery.open()}`);
   await pipeline(faces, sink, { signal });
-  const { stored, duplicates, conflicts, rejected } = sink.stats;
-  const kept = `stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}`;
-  log.info(removed > 0 ? `${kept}, removed ${removed}` : kept);
+  const { stored, duplicates, conflicts, rejected, gaps, forgotten } = sink.stats;
+  const seldom = Object.entries({ 'gap records': gaps, forgotten, removed }).filter(([, count]) => count > 0);
+  const more = seldom.map(([name, count]) => `, ${name} ${count}`).join('');
+  log.info(`stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}${more}`);
+}
+
+function galleryOf(
+  sink: Sink,
+  { manifest, gallery: port = 0, galleryHost, galleryToken }: CloudSinkOptions,
+): Gallery {
+  if (!manifest)
+    throw new TypeError('The gallery shows the manifest: leave out --no-manifest, or --gallery.');
+  return new Gallery(sink, { port, host: galleryHost, token: galleryToken });
+}
+
+function formatNumbers({ numbers }: GapRecord): string {
+  const count = numbers.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  return count === 1 ? 'a picture' : `${count} pictures`;
 }
 
 function sinkOptions(options: CloudSinkOptions): SinkOptions {
@@ -57,6 +94,7 @@ function sinkOptions(options: CloudSinkOptions): SinkOptions {
       key: options.keyTemplate,
       accept: options.accept,
       maxPixels: options.maxPixels,
+      manifest: options.manifest,
     }),
     s3: given({
       endpoint: options.s3Endpoint,

@@ -1,6 +1,7 @@
 import { addresses, command, InvalidArgumentError, setting, textFile, whole } from 'edge-relay-command-line';
+import { type StoreOptions, withStoreOptions } from './store-options';
 
-export interface CloudSinkOptions {
+export interface CloudSinkOptions extends StoreOptions {
   readonly cloudUrl: readonly string[];
   readonly topic: string;
   readonly clientId: string;
@@ -10,10 +11,6 @@ export interface CloudSinkOptions {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
-  readonly store: string;
-  readonly s3Endpoint?: string;
-  readonly s3Region?: string;
-  readonly s3PathStyle?: boolean;
   readonly s3Encryption?: S3Encryption;
   readonly s3KmsKey?: string;
   readonly s3StorageClass?: string;
@@ -26,6 +23,10 @@ export interface CloudSinkOptions {
   readonly freeDisk?: number;
   readonly whenFull?: 'wait' | 'remove-oldest';
   readonly concurrency: number;
+  readonly manifest: boolean;
+  readonly gallery?: number;
+  readonly galleryHost?: string;
+  readonly galleryToken?: string;
   readonly receipts?: boolean;
 }
 
@@ -46,6 +47,14 @@ const EXAMPLES = `Examples:
     cloud-sink --topic '$share/archive/hw3faces' --client-id archive-2
   From a broker that wants a password:
     EDGE_RELAY_PASSWORD=... cloud-sink --cloud-url mqtts://cloud.example --username sink
+  With a web page of what arrives, at http://localhost:8080:
+    cloud-sink --store ./faces --gallery 8080
+  What is there, what is missing, and how fast it came:
+    cloud-sink audit --store ./faces --verify
+  Delete all that a camera took before a day, for good:
+    cloud-sink forget --store ./faces --camera front-door --before 2026-01-01
+
+cloud-sink audit --help and cloud-sink forget --help tell more of these.
 
 A message is acknowledged to the broker only when its object is durable. What is no picture is stored
 under rejected/, with the reason. SIGTERM lets what is under way end; exit codes: 0 ended in order,
@@ -53,7 +62,7 @@ under rejected/, with the reason. SIGTERM lets what is under way end; exit codes
 
 /** Reads the command line and the environment; ends the process with code 2 where they are wrong. */
 export function parseOptions(argv: readonly string[]): CloudSinkOptions {
-  return command('cloud-sink', 'Stores the faces that arrive at the cloud broker.', EXAMPLES)
+  const program = command('cloud-sink', 'Stores the faces that arrive at the cloud broker.', EXAMPLES)
     .addOption(
       setting('--cloud-url <url>', 'the broker; several with commas, tried in order', {
         default: ['mqtt://localhost'],
@@ -76,11 +85,8 @@ export function parseOptions(argv: readonly string[]): CloudSinkOptions {
         parse: textFile,
       }),
     )
-    .addOption(setting('--key <file>', 'PEM file of the key of our certificate', { parse: textFile }))
-    .addOption(setting('--store <location>', 'a folder, or s3://bucket/prefix', { default: './faces' }))
-    .addOption(setting('--s3-endpoint <url>', 'address of the S3-compatible service; AWS without it'))
-    .addOption(setting('--s3-region <region>', 'region of the bucket'))
-    .addOption(setting('--s3-path-style', 'bucket in the path instead of the host name (MinIO, Ceph)'))
+    .addOption(setting('--key <file>', 'PEM file of the key of our certificate', { parse: textFile }));
+  return withStoreOptions(program)
     .addOption(
       setting('--s3-encryption <kind>', 'how the service encrypts objects; as the bucket says without it', {
         choices: ['AES256', 'aws:kms', 'aws:kms:dsse'],
@@ -132,6 +138,29 @@ export function parseOptions(argv: readonly string[]): CloudSinkOptions {
     .addOption(setting('--concurrency <number>', 'objects stored at once', { default: 16, parse: whole(1) }))
     .addOption(
       setting('--receipts', 'tells edge-pipeline (with --receipts, too) of each face that is stored'),
+    )
+    .addOption(
+      setting(
+        '--no-manifest',
+        'keeps no account under manifest/; audit and forget have nothing to go by then',
+      ),
+    )
+    .addOption(
+      setting('--gallery <port>', 'shows the faces on a web page at http://localhost:<port>', {
+        parse: whole(0),
+      }),
+    )
+    .addOption(
+      setting(
+        '--gallery-host <address>',
+        'where the page can be reached, such as 0.0.0.0; a token is needed then',
+        {
+          default: '127.0.0.1',
+        },
+      ),
+    )
+    .addOption(
+      setting('--gallery-token <token>', 'what visitors have to bring; one at random is made where needed'),
     )
     .parse(argv as string[], { from: 'user' })
     .opts<CloudSinkOptions>();

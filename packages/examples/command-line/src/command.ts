@@ -69,6 +69,17 @@ export function whole(minimum: number, { fraction = false } = {}): (text: string
   };
 }
 
+/** Takes a day or a time, such as 2026-01-31 or 2026-01-31T12:00:00Z; without an offset it is UTC. */
+export function date(text: string): Date {
+  const match = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/.exec(text);
+  const [, day, clock = '00:00', offset = 'Z'] = match ?? [];
+  const value = new Date(`${day}T${clock}${offset}`);
+  // A month has no 32nd, and February no 30th, which Date would take for the 2nd of March.
+  const isDay = new Date(`${day}T00:00Z`).toJSON()?.startsWith(day ?? 'none');
+  if (match && isDay && Number.isFinite(value.getTime())) return value;
+  throw new InvalidArgumentError('It must be a day or a time, such as 2026-01-31 or 2026-01-31T12:00:00Z.');
+}
+
 /** Takes one address or several with commas between them (within an address a comma is written %2C). */
 export function addresses(text: string): string[] {
   return text.split(',').map((address) => address.trim());

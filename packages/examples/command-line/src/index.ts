@@ -1,4 +1,13 @@
-export { addresses, type Command, command, InvalidArgumentError, setting, textFile, whole } from './command';
+export {
+  addresses,
+  type Command,
+  command,
+  date,
+  InvalidArgumentError,
+  setting,
+  textFile,
+  whole,
+} from './command';
 export { Log } from './log';
 export { bar, Progress } from './progress';
 export { type App, runApp } from './run-app';

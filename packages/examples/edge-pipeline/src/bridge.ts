@@ -26,6 +26,7 @@ export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
     topics: [{ from: options.edgeTopic, to: options.cloudTopic }],
     spool: options.spool && join(options.spool, 'bridge'),
     receipts: options.receipts,
+    stamp: true,
   });
   const topics = { from: options.edgeTopic, to: options.cloudTopic };
   bridge.on('online', ({ side, url }) =>

@@ -4,6 +4,7 @@ import {
   FaceDetector,
   FaceSelector,
   type FrameSource,
+  GapReporter,
   merge,
   Preview,
   Publisher,
@@ -66,7 +67,9 @@ export async function detect(
     key: options.edgeKey,
     spool: options.spool && join(options.spool, 'detect'),
     receipts: options.receipts,
+    stamp: 'publishedat',
   });
+  await using _gaps = new GapReporter(publisher);
   for (const camera of cameras) watchCamera(camera, log);
   detector.on('damaged', ({ camera, error }) =>
     log.change(`${camera} damage`, `${camera}: ${error.message}`, 'warn'),

@@ -1,0 +1,281 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { archiveMessage } from '../../test/archive-messages';
+import { encodeGap, GAP_EVENT_TYPE, type GapReason, type NumberRange } from '../gap-record';
+import type { Delivery } from '../message';
+import { type AuditOptions, audit } from './audit';
+import { KeyTable } from './key-table';
+import { LatencySample } from './latency-sample';
+import { compactManifest } from './manifest-compaction';
+import { PARTS } from './manifest-keys';
+import { MemoryStore } from './memory-store';
+import { NumberAccount } from './number-account';
+import { Sink } from './sink';
+
+const key = (number: number) => {
+  const { properties } = archiveMessage(number);
+  const time = properties.time as string;
+  return `${properties.camera}/dt=2026-01-02/hour=${time.slice(11, 13)}/${properties.id}.bin`;
+};
+
+function gapMessage(camera: string, numbers: readonly NumberRange[], reason: GapReason = 'full'): Delivery {
+  const gap = {
+    type: GAP_EVENT_TYPE,
+    id: `gap-${camera}`,
+    camera,
+    boot: '0badcafe',
+    numbers,
+    reason,
+  } as const;
+  const payload = encodeGap({ ...gap, time: '2026-01-02T03:04:05.678Z' });
+  return { ...archiveMessage(0), id: gap.id, payload, properties: {} };
+}
+
+/** A store with these messages of two cameras: even ones are of the front door, and count half as far. */
+async function archive(numbers: readonly number[], ...more: readonly Delivery[]): Promise<MemoryStore> {
+  const store = new MemoryStore();
+  const sink = new Sink(store, { accept: 'any', manifest: { compactAfterParts: 1_000_000 } });
+  for (const message of [...numbers.map(archiveMessage), ...more]) await sink.write(message);
+  await sink.close();
+  return store;
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, number) => number);
+const camerasOf = async (store: MemoryStore, options?: AuditOptions) =>
+  new Map((await audit(store, options)).cameras.map((camera) => [camera.camera, camera]));
+
+describe('audit()', () => {
+  it('says that all is there, by camera', async () => {
+    const store = await archive(upTo(40));
+    const report = await audit(store);
+    expect(report).toMatchObject({
+      location: 'memory',
+      rows: 40,
+      damagedRows: 0,
+      verified: false,
+      missingObjects: { count: 0, keys: [] },
+      damagedObjects: { count: 0, keys: [] },
+      unlistedObjects: { count: 0, keys: [] },
+      complete: true,
+    });
+    expect(report.cameras).toMatchObject([
+      {
+        camera: 'front-door',
+        stored: 20,
+        boots: 1,
+        missing: 0,
+        missingNumbers: [],
+        dropped: 0,
+        first: archiveMessage(0).properties.time,
+        last: archiveMessage(38).properties.time,
+      },
+      { camera: 'yard', stored: 20, missing: 0 },
+    ]);
+    const bytes = report.cameras.reduce((sum, camera) => sum + camera.bytes, 0);
+    expect(bytes).toBe(upTo(40).reduce((sum, number) => sum + archiveMessage(number).payload.length, 0));
+  });
+
+  it('names the numbers that are missing', async () => {
+    const gone = [0, 6, 8, 10, 26];
+    const store = await archive(upTo(40).filter((number) => !gone.includes(number)));
+    const report = await audit(store);
+    expect(report.complete).toBe(false);
+    expect(report.cameras).toMatchObject([
+      { camera: 'front-door', missing: 5, missingNumbers: [{ boot: '0badcafe', numbers: '0,3-5,13' }] },
+      { camera: 'yard', missing: 0, missingNumbers: [] },
+    ]);
+    await compactManifest(store);
+    expect((await audit(store)).cameras).toEqual(report.cameras);
+  });
+
+  it('takes a gap record for an answer, for what it names and no more', async () => {
+    const gone = [6, 8, 10, 26];
+    const gap = gapMessage('front-door', [[3, 4]], 'expired');
+    const store = await archive(
+      upTo(40).filter((number) => !gone.includes(number)),
+      gap,
+    );
+    const first = await audit(store);
+    expect(first.cameras[0]).toMatchObject({ missing: 2, dropped: 2, dropReasons: ['expired'] });
+    expect(first.cameras[0]?.missingNumbers).toEqual([{ boot: '0badcafe', numbers: '5,13' }]);
+    expect(first.complete).toBe(false);
+    // It counts also where it is about the last ones, and where some have come all the same.
+    const rest = gapMessage('front-door', [
+      [5, 6],
+      [13, 13],
+      [20, 24],
+    ]);
+    const sink = new Sink(store, { manifest: true });
+    const { payload } = rest;
+    await sink.write({
+      ...rest,
+      payload: Buffer.from(Buffer.from(payload).toString().replace('gap-', 'gap-2-')),
+    });
+    const second = await audit(store);
+    expect(second.cameras[0]).toMatchObject({ missing: 0, dropped: 9, dropReasons: ['expired', 'full'] });
+    expect(second.complete).toBe(true);
+  });
+
+  it('counts each picture once, however often it came', async () => {
+    const store = await archive([...upTo(20), ...upTo(20), 3, 3]);
+    expect((await audit(store)).rows).toBe(20);
+    expect((await camerasOf(store)).get('yard')?.stored).toBe(10);
+  });
+
+  it('finds an object that is gone, one of another size, and one without a row', async () => {
+    const store = await archive(upTo(20));
+    await store.delete(key(4));
+    const { data } = (await store.get(key(5)))!;
+    await store.delete(key(5));
+    await store.put(key(5), data.subarray(1));
+    await new Sink(store, { accept: 'any' }).write(archiveMessage(30));
+    expect(await audit(store)).toMatchObject({
+      missingObjects: { count: 1, keys: [key(4)] },
+      damagedObjects: { count: 1, keys: [key(5)] },
+      unlistedObjects: { count: 1, keys: [key(30)] },
+      complete: false,
+    });
+  });
+
+  it('finds a changed byte with verify, and only then', async () => {
+    const store = await archive(upTo(20));
+    const data = Buffer.from((await store.get(key(5)))!.data);
+    data[77]! ^= 1;
+    await store.delete(key(5));
+    await store.put(key(5), data);
+    await store.delete(key(6));
+    expect(await audit(store)).toMatchObject({ damagedObjects: { count: 0 }, missingObjects: { count: 1 } });
+    const seen: number[] = [];
+    const report = await audit(store, { verify: true, onProgress: ({ done }) => seen.push(done) });
+    expect(report).toMatchObject({
+      verified: true,
+      damagedObjects: { count: 1, keys: [key(5)] },
+      missingObjects: { count: 1, keys: [key(6)] },
+      complete: false,
+    });
+    expect(seen.at(-1)).toBe(20);
+  });
+
+  it('does not count what was rejected, or is in conflict, as missing', async () => {
+    const store = await archive([0, 2]);
+    const conflict = { ...archiveMessage(2), payload: Buffer.from('other bytes') };
+    const strict = new Sink(store, { manifest: true });
+    await strict.write(archiveMessage(4));
+    const open = new Sink(store, { accept: 'any', manifest: true });
+    await open.write(conflict);
+    expect((await audit(store)).cameras).toMatchObject([
+      { stored: 2, rejected: 1, conflicts: 1, missing: 0 },
+    ]);
+    expect((await audit(store)).unlistedObjects?.count).toBe(0);
+  });
+
+  it('looks at one camera, or at a time, when asked', async () => {
+    const store = await archive([...upTo(40).slice(10), 500, 504]);
+    expect([...(await camerasOf(store, { camera: 'yard' })).keys()]).toEqual(['yard']);
+    const since = new Date(archiveMessage(500).properties.time as string);
+    const late = (await camerasOf(store, { since })).get('front-door');
+    // 250 is the first that counts.
+    expect(late).toMatchObject({ stored: 2, missing: 1, missingNumbers: [{ numbers: '251' }] });
+  });
+
+  it('says that lines are damaged', async () => {
+    const store = await archive([0]);
+    await store.put(`${PARTS}x.jsonl`, Buffer.from('{"outcome":'));
+    expect(await audit(store)).toMatchObject({ damagedRows: 1, complete: false });
+  });
+
+  it('measures each hop, and corrects a clock that is certainly wrong', async () => {
+    const at = (ms: number) => new Date(Date.UTC(2026, 0, 2, 3) + ms).toISOString();
+    const message = (number: number, wayMs: number, cloudMs: number): Delivery => {
+      const start = number * 1_000;
+      const times = { readat: at(start), detectedat: at(start + 40), publishedat: at(start + 50) };
+      const properties = { ...archiveMessage(number * 2).properties, ...times, time: at(start - 10) };
+      const receivedAt = Date.parse(at(start + 50 + wayMs + cloudMs));
+      return { ...archiveMessage(number * 2), properties: { ...properties, clock: 'device' }, receivedAt };
+    };
+    const ways = upTo(100).map((number) => 20 + number);
+    const hops = async (cloudMs: number) => {
+      const store = await archive([], ...ways.map((wayMs, number) => message(number, wayMs, cloudMs)));
+      return (await audit(store)).cameras[0]!;
+    };
+    const right = await hops(0);
+    const crossing = { from: 'published', to: 'received', count: 100 };
+    expect(right.cloudClockBehindMs).toBe(0);
+    expect(right.hops.slice(0, 4)).toEqual([
+      { from: 'captured', to: 'read', count: 100, p50Ms: 10, p99Ms: 10 },
+      { from: 'read', to: 'detected', count: 100, p50Ms: 40, p99Ms: 40 },
+      { from: 'detected', to: 'published', count: 100, p50Ms: 10, p99Ms: 10 },
+      { ...crossing, p50Ms: 69, p99Ms: 118 },
+    ]);
+    expect(right.hops[4]).toMatchObject({ from: 'received', to: 'stored' });
+    expect(right.total).toMatchObject({ from: 'read', to: 'stored', count: 100 });
+    // An hour behind: the fastest way of 20 ms is all that the figures cannot know.
+    const behind = await hops(-3_600_000);
+    expect(behind.cloudClockBehindMs).toBe(3_600_000 - 20);
+    expect(behind.hops[3]).toEqual({ ...crossing, p50Ms: 49, p99Ms: 98 });
+  });
+
+  it('is stopped by its signal', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(audit(await archive([0]), { signal })).rejects.toThrow('enough');
+  });
+});
+
+describe('NumberAccount', () => {
+  it('balances as plain sets do', () => {
+    const number = fc.integer({ min: 0, max: 60 });
+    const range = fc
+      .tuple(number, number)
+      .map(([one, other]): NumberRange => [Math.min(one, other), Math.max(one, other)]);
+    fc.assert(
+      fc.property(
+        fc.array(number, { maxLength: 200 }),
+        fc.array(range, { maxLength: 5 }),
+        (come, excused) => {
+          const account = new NumberAccount();
+          for (const each of come) account.add(each);
+          account.excuse(excused);
+          const known = new Set(come);
+          for (const [from, to] of excused) for (let each = from; each <= to; each += 1) known.add(each);
+          const missing = upTo(Math.max(-1, ...known) + 1).filter((each) => !known.has(each));
+          const balance = account.balance(0);
+          expect(
+            balance.missing.flatMap(([from, to]) => upTo(to - from + 1).map((each) => from + each)),
+          ).toEqual(missing);
+          expect(balance.missed).toBe(missing.length);
+          expect(balance.excused).toBe(known.size - new Set(come).size);
+        },
+      ),
+    );
+  });
+});
+
+describe('KeyTable', () => {
+  it('knows what was added, once each, with its size and flags', () => {
+    const table = new KeyTable();
+    for (const number of upTo(20_000)) expect(table.add(`key-${number}`, number)).toBe(true);
+    for (const number of upTo(20_000)) expect(table.add(`key-${number}`, 0)).toBe(false);
+    expect(table.size).toBe(20_000);
+    table.flag('key-7', 2);
+    table.flag('key-7', 1);
+    expect([table.flagsOf('key-7'), table.bytesOf('key-7')]).toEqual([3, 7]);
+    expect([table.flagsOf('key-8'), table.bytesOf('key-8')]).toEqual([0, 8]);
+    expect([table.flagsOf('other'), table.bytesOf('other')]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('LatencySample', () => {
+  it('is exact for few, and near for many', () => {
+    const few = new LatencySample();
+    for (const value of upTo(100)) few.add(value + 1);
+    expect(few.summary(5)).toEqual({ count: 100, p50Ms: 55, p99Ms: 104 });
+    const many = new LatencySample();
+    for (const value of upTo(200_000)) many.add(value);
+    const { count, p50Ms, p99Ms } = many.summary()!;
+    expect(count).toBe(200_000);
+    expect(Math.abs(p50Ms - 100_000)).toBeLessThan(4_000);
+    expect(Math.abs(p99Ms - 198_000)).toBeLessThan(800);
+    expect(many.least).toBe(0);
+    expect(new LatencySample().summary()).toBeUndefined();
+  });
+});

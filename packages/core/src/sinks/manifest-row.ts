@@ -1,0 +1,176 @@
+import { type TimeAttribute, timeOf } from '../attributes';
+import type { Box } from '../face';
+import { type Properties, propertyOf } from '../message';
+import type { Provenance } from './provenance';
+
+/** Times are RFC 3339 in UTC with milliseconds, in the order of the way; one that nobody wrote down is missing. */
+export interface ManifestTimes {
+  /** When the picture was taken. */
+  readonly captured: string;
+  /** When the frame was read. */
+  readonly read?: string;
+  /** When the detector was done with the frame. */
+  readonly detected?: string;
+  /** When the publisher was given the picture. */
+  readonly published?: string;
+  /** When the bridge had it. */
+  readonly bridged?: string;
+  /** When it came from the broker. */
+  readonly received?: string;
+  /** When the object was durable; by the cloud's clock, as `received`. */
+  readonly stored: string;
+}
+
+/** One line of the manifest: what became of one message. */
+export interface ManifestRow extends ManifestTimes {
+  /**
+   * `stored`, `conflict` and `rejected` as in `StoredReport`; `gap`: the record of pictures that were dropped
+   * on purpose on the way; `forgotten`: the object was there and has been deleted for good.
+   */
+  readonly outcome: 'stored' | 'conflict' | 'rejected' | 'gap' | 'forgotten';
+  readonly id: string;
+  /** Where the bytes are. No two rows that say the same have another one. */
+  readonly key: string;
+  readonly camera: string;
+  readonly boot?: string;
+  /** Without gaps by camera and boot. */
+  readonly number?: number;
+  readonly sequence?: number;
+  readonly detector?: string;
+  readonly track?: string;
+  /** In pixels of the full frame. */
+  readonly box?: Box;
+  /** The full frame, `1920x1080`. */
+  readonly framesize?: string;
+  readonly score?: number;
+  readonly quality?: number;
+  /** Where `captured` comes from. */
+  readonly clock?: string;
+  readonly topic?: string;
+  /** MIME type of the object. */
+  readonly type?: string;
+  readonly bytes: number;
+  /** 64 hexadecimal digits. */
+  readonly sha256: string;
+  /** Of a `gap`: the numbers that will never come, `17-25,28`. */
+  readonly numbers?: string;
+  /** Of a `gap` or a `rejected`. */
+  readonly reason?: string;
+}
+
+export interface RowParts extends Pick<ManifestRow, 'outcome' | 'key' | 'bytes' | 'sha256'> {
+  readonly provenance: Provenance;
+  readonly topic?: string | undefined;
+  readonly type?: string | undefined;
+  readonly numbers?: string | undefined;
+  readonly reason?: string | undefined;
+  /** Milliseconds since 1970 (UTC). */
+  readonly receivedAt?: number | undefined;
+  readonly storedAt: number;
+}
+
+/** Longer values come from nobody we know; they would swell the manifest and say nothing. */
+const LONGEST_VALUE = 512;
+const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const BOX = /^(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?),(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)$/;
+const NUMBER = /^-?\d{1,15}(?:\.\d{1,9})?$/;
+const COUNT = /^\d{1,15}$/;
+
+/** The row for a message; what its attributes do not say, or say in another form, is missing. */
+export function rowOf({ provenance, receivedAt, storedAt, ...parts }: RowParts): ManifestRow {
+  const { attributes, camera } = provenance;
+  const row: { -readonly [Name in keyof ManifestRow]?: ManifestRow[Name] | undefined } = {
+    outcome: parts.outcome,
+    id: provenance.id,
+    key: parts.key,
+    camera,
+    boot: textOf(attributes, 'boot'),
+    number: countOf(attributes, 'number'),
+    sequence: countOf(attributes, 'sequence'),
+    detector: textOf(attributes, 'detector'),
+    track: textOf(attributes, 'subject'),
+    box: boxOf(attributes),
+    framesize: textOf(attributes, 'framesize'),
+    score: numberOf(attributes, 'score'),
+    quality: numberOf(attributes, 'quality'),
+    clock: textOf(attributes, 'clock'),
+    captured: isoOf(provenance.capturedAt),
+    read: isoOf(provenance.readAt),
+    detected: timeIn(attributes, 'detectedat'),
+    published: timeIn(attributes, 'publishedat'),
+    bridged: timeIn(attributes, 'bridgedat'),
+    received: isoOf(receivedAt),
+    stored: isoOf(storedAt),
+    topic: shortened(parts.topic),
+    type: shortened(parts.type),
+    bytes: parts.bytes,
+    sha256: parts.sha256,
+    numbers: parts.numbers,
+    reason: parts.reason?.slice(0, LONGEST_VALUE),
+  };
+  return row as ManifestRow;
+}
+
+/** A row as a line of JSON, with its end. */
+export function encodeRow(row: ManifestRow): string {
+  return `${JSON.stringify(row)}\n`;
+}
+
+/** The rows in a file of the manifest, and how many of its lines are none. */
+export function decodeRows(data: Uint8Array): { readonly rows: ManifestRow[]; readonly damaged: number } {
+  const rows: ManifestRow[] = [];
+  let damaged = 0;
+  for (const line of Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString().split('\n')) {
+    if (line === '') continue;
+    const row = rowIn(line);
+    if (row) rows.push(row);
+    else damaged += 1;
+  }
+  return { rows, damaged };
+}
+
+function rowIn(line: string): ManifestRow | undefined {
+  try {
+    const row = JSON.parse(line) as ManifestRow;
+    const texts = [row.outcome, row.id, row.key, row.camera, row.captured, row.stored];
+    return texts.every((text) => typeof text === 'string') ? row : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isoOf(milliseconds: number | undefined): string | undefined {
+  return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString();
+}
+
+function timeIn(attributes: Properties, name: TimeAttribute): string | undefined {
+  const milliseconds = timeOf({ properties: attributes }, name);
+  const text = propertyOf({ properties: attributes }, name);
+  // Ours are in this form already; writing a date takes longer than reading one.
+  return milliseconds !== undefined && CANONICAL.test(text ?? '') ? text : isoOf(milliseconds);
+}
+
+function textOf(attributes: Properties, name: string): string | undefined {
+  return shortened(propertyOf({ properties: attributes }, name));
+}
+
+function shortened(text: string | undefined): string | undefined {
+  return text !== undefined && text.length <= LONGEST_VALUE ? text : undefined;
+}
+
+function numberOf(attributes: Properties, name: string): number | undefined {
+  const text = propertyOf({ properties: attributes }, name);
+  return text !== undefined && NUMBER.test(text) ? Number(text) : undefined;
+}
+
+function countOf(attributes: Properties, name: string): number | undefined {
+  const text = propertyOf({ properties: attributes }, name);
+  return text !== undefined && COUNT.test(text) ? Number(text) : undefined;
+}
+
+function boxOf(attributes: Properties): Box | undefined {
+  const match = BOX.exec(propertyOf({ properties: attributes }, 'box') ?? '');
+  if (!match) return undefined;
+  const [x = 0, y = 0, width = 0, height = 0] = match.slice(1).map(Number);
+  return { x, y, width, height };
+}
