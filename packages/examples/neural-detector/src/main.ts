@@ -1,10 +1,14 @@
 import { FaceDetector } from 'edge-relay';
 
+const HELP = 'Say which pictures to look at: node packages/examples/neural-detector/dist/main.js people.jpg';
+
 const paths = process.argv.slice(2);
+if (paths.includes('--help')) {
+  console.log(HELP);
+  process.exit(0);
+}
 if (paths.length === 0) {
-  console.error(
-    'Say which pictures to look at: node packages/examples/neural-detector/dist/main.js people.jpg',
-  );
+  console.error(HELP);
   process.exit(2);
 }
 const detector = new FaceDetector({ model: new URL('./blazeface.js', import.meta.url) });
