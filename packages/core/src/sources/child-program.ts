@@ -82,15 +82,16 @@ export class ChildProgram {
   /** Ends the program. Idempotent. */
   stop(): void {
     this.#isStopped = true;
-    // An unread pipe would keep `close` from coming, and so would one that a runaway holds.
-    this.output.destroy();
-    if (this.#hasExited) this.#child.stderr!.destroy();
     if (!this.#interrupt) {
       this.kill();
     } else if (!this.#killing) {
       this.#signal('SIGINT');
       this.#killing = setTimeout(() => this.kill(), INTERRUPT_MS);
     }
+    // Behind the signal, or it would end by the broken pipe. An unread pipe would keep `close` from coming, and so
+    // would one that a runaway holds.
+    this.output.destroy();
+    if (this.#hasExited) this.#child.stderr!.destroy();
   }
 
   /** Ends the program at once. Idempotent. */

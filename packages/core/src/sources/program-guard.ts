@@ -14,6 +14,8 @@ if [ "$1" = interrupt ]; then
 fi
 kill -s KILL -- "-$group"
 `;
+/** By its path (POSIX systems have it there): the PATH of a service may name no folder with a shell. */
+const SHELL = '/bin/sh';
 /** Becomes the program once it is told that the program is guarded; never, where we end before that. */
 const STARTER = 'read -r guarded <&3 && exec "$@" 3<&-';
 
@@ -32,7 +34,7 @@ export class ProgramGuard {
   constructor(interrupt: boolean, onLost: () => void) {
     if (!ProgramGuard.isSupported) return;
     const args = ['-c', WATCHER, 'edge-relay-guard', ...(interrupt ? ['interrupt'] : [])];
-    this.#watcher = spawn('sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    this.#watcher = spawn(SHELL, args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     // Without a watcher the program never starts, or is ended.
     this.#watcher.stdin!.on('error', () => {});
     this.#watcher.once('error', onLost);
@@ -49,7 +51,7 @@ export class ProgramGuard {
     if (!this.#watcher) {
       return spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
     }
-    const child = spawn('sh', ['-c', STARTER, 'edge-relay-start', program, ...args], {
+    const child = spawn(SHELL, ['-c', STARTER, 'edge-relay-start', program, ...args], {
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       detached: true,
     });
