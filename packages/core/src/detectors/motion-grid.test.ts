@@ -12,16 +12,18 @@ function scene({
   noise = 0,
   light = 0,
   disc,
+  grey: shade = 170,
 }: {
   noise?: number;
   light?: number;
   disc?: [number, number];
+  grey?: number;
 }): GreyImage {
   const data = new Uint8Array(width * height);
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
       const isDisc = disc && (x - disc[0]) ** 2 + (y - disc[1]) ** 2 < 24 ** 2;
-      const grey = (isDisc ? 170 : 90 + 40 * ((x >> 6) % 2)) + light + noise * bell();
+      const grey = (isDisc ? shade : 90 + 40 * ((x >> 6) % 2)) + light + noise * bell();
       data[y * width + x] = Math.max(0, Math.min(255, Math.round(grey)));
     }
   }
@@ -44,13 +46,19 @@ describe('hasMoved()', () => {
   });
 
   it('does not take a change of the light for movement', () => {
-    expect(hasMoved(cells(before), cells(scene({ noise: 6, light: 5 })))).toBe(false);
-    expect(hasMoved(cells(before), cells(scene({ noise: 6, light: -5 })))).toBe(false);
+    const quiet = cells(scene({ noise: 1 }));
+    expect(hasMoved(quiet, cells(scene({ noise: 1, light: 5 })))).toBe(false);
+    expect(hasMoved(quiet, cells(scene({ noise: 1, light: -5 })))).toBe(false);
   });
 
   it('sees a small face that came, in the noise', () => {
     expect(hasMoved(cells(before), cells(scene({ noise: 6, disc: [800, 500] })))).toBe(true);
     expect(hasMoved(cells(before), cells(scene({ noise: 6, light: 5, disc: [803, 517] })))).toBe(true);
+  });
+
+  it('sees a pale one also while the light changes', () => {
+    const pale = scene({ noise: 1, light: 5, disc: [800, 500], grey: 98 });
+    expect(hasMoved(cells(scene({ noise: 1 })), cells(pale))).toBe(true);
   });
 
   it('sees one that moved by half its size, and only where it was and is', () => {
