@@ -8,10 +8,15 @@ import { hasKernel, provideKernel } from './virtual-camera.mjs';
 const tools = {
   mosquitto: { programs: ['mosquitto', 'mosquitto_sub'], packages: ['mosquitto', 'mosquitto-clients'] },
   ffmpeg: { programs: ['ffmpeg'], packages: ['ffmpeg'] },
-  chromium: { programs: ['chromium'], packages: ['chromium'] },
   'virtual camera': {
     programs: ['qemu-system-x86_64', 'busybox', 'modprobe', 'cpio', 'v4l2-ctl', 'ffmpeg'],
     packages: ['qemu-system-x86', 'busybox-static', 'kmod', 'cpio', 'v4l-utils', 'ffmpeg'],
+  },
+  chromium: { programs: ['chromium'], packages: ['chromium'] },
+  'opencv-data': {
+    programs: [],
+    probe: ['ls', ['/usr/share/opencv4/haarcascades']],
+    packages: ['opencv-data'],
   },
   ceph: {
     programs: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],

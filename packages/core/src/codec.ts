@@ -12,6 +12,8 @@ export interface DecodeOptions {
   readonly name: string;
   /** Width times height that is decoded at the most. @default 100,000,000 */
   readonly maxPixels?: number;
+  /** A wider picture is made this wide; of a JPEG only that much is decoded. @default as it is */
+  readonly atMostWide?: number;
 }
 
 /** What a picture says of itself in its header. */
@@ -59,10 +61,12 @@ export async function readHeader(data: Uint8Array, options: DecodeOptions): Prom
  */
 export async function decode(data: Uint8Array, options: DecodeOptions): Promise<RawImage> {
   await readHeader(data, options);
+  const { atMostWide } = options;
   const { default: sharp } = await import('sharp');
   try {
     const { data: pixels, info } = await sharp(data, { limitInputPixels: false, failOn: 'error' })
       .autoOrient()
+      .resize({ ...(atMostWide && { width: atMostWide }), withoutEnlargement: true })
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })

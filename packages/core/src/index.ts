@@ -6,6 +6,7 @@ export {
   type FaceDetectorEvents,
   type FaceDetectorStats,
 } from './detectors/face-detector';
+export type { GreyImage, Model, ModelFinding, Search } from './detectors/model';
 export { RelayError, type RelayErrorCode, type RelayErrorDetails } from './errors';
 export type { Box, Detection, Face } from './face';
 export type { Frame, FrameClock } from './frame';

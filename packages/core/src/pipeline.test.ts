@@ -347,32 +347,36 @@ test.each([1, 3])(
   },
 );
 
-test('does not ask a stage while it works, and acknowledges what was held when it has come out', async () => {
-  const { source, acknowledged } = parcels(2);
-  let working = 0;
-  const release: (() => void)[] = [];
-  const stage: Transform<Parcel, string> = {
-    idleMs: 1,
-    transform: async (_, { hold }) => {
-      working += 1;
-      release.push(hold());
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      working -= 1;
-      return [];
-    },
-    idle: () => {
-      expect(working).toBe(0);
-      return release.length > 0 ? [combine('held', release.splice(0))] : [];
-    },
-  };
-  const both = async function* () {
-    yield* source;
-    await vi.waitFor(() => expect(acknowledged).toEqual([1, 2]));
-  };
-  const { items, write } = collector<string>();
-  await pipeline(both(), stage, { write });
-  expect(items.every((item) => item === 'held')).toBe(true);
-});
+test.each([1, 3])(
+  'does not ask a stage of %i while it works, and acknowledges what was held when it has come out',
+  async (concurrency) => {
+    const { source, acknowledged } = parcels(2);
+    let working = 0;
+    const release: (() => void)[] = [];
+    const stage: Transform<Parcel, string> = {
+      concurrency,
+      idleMs: 1,
+      transform: async (_, { hold }) => {
+        working += 1;
+        release.push(hold());
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        working -= 1;
+        return [];
+      },
+      idle: () => {
+        expect(working).toBe(0);
+        return release.length > 0 ? [combine('held', release.splice(0))] : [];
+      },
+    };
+    const both = async function* () {
+      yield* source;
+      await vi.waitFor(() => expect(acknowledged).toEqual([1, 2]));
+    };
+    const { items, write } = collector<string>();
+    await pipeline(both(), stage, { write });
+    expect(items.every((item) => item === 'held')).toBe(true);
+  },
+);
 
 test('names the stage whose idle() fails', async () => {
   const stage: Transform<number, number> = {

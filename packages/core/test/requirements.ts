@@ -3,10 +3,15 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
 
+/** Where Debian's package opencv-data puts its folders of cascades. */
+export const opencvData = '/usr/share/opencv4';
+
 const programs = {
   ffmpeg: ['ffmpeg'],
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   chromium: ['chromium'],
+  /** The cascades of OpenCV, which are no program. */
+  'opencv-data': [],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
   'virtual camera': ['qemu-system-x86_64', 'busybox', 'modprobe', 'cpio', 'v4l2-ctl', 'ffmpeg'],
   /** GStreamer's RTSP server, driven from Python. */
@@ -30,6 +35,7 @@ export function available(tool: Tool): boolean {
   if (!programs[tool].every((program) => spawnSync('which', [program]).status === 0)) return false;
   // The machine is an x64 one, and runs the Node and the ffmpeg that run here.
   if (tool === 'virtual camera') return process.arch === 'x64' && existsSync(kernel);
+  if (tool === 'opencv-data') return existsSync(opencvData);
   if (tool === 'rtsp') {
     const server =
       "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";

@@ -13,11 +13,12 @@ describe('A detection thread', () => {
   // Answers like the real one, but ends over a picture of one pixel.
   const program = `
     import { parentPort } from 'node:worker_threads';
-    parentPort.postMessage({ kind: 'ready', heapBytes: 1 });
-    parentPort.on('message', ({ width }) => {
+    parentPort.postMessage({ kind: 'ready', window: { width: 20, height: 20 }, heapBytes: 1 });
+    parentPort.on('message', ({ looks: [{ image: { width } }] }) => {
       if (width === 1) process.exit(3);
       if (width === 2) throw new Error('out of luck');
-      parentPort.postMessage({ kind: 'findings', findings: [], milliseconds: 1, heapBytes: 1 });
+      const heapBytes = width === 9 ? 1000 : 10;
+      parentPort.postMessage({ kind: 'findings', findings: [[]], milliseconds: [1], heapBytes });
     });`;
   const picture = (width: number) => greyFrame(new Uint8Array(width), width, 1);
 
@@ -31,6 +32,15 @@ describe('A detection thread', () => {
     expect(outcomes[0]).toMatchObject({ reason: { code: 'DETECTOR_FAILED', retryable: true } });
     expect(news).toEqual([expect.stringContaining('code 3'), expect.stringContaining('out of luck')]);
     expect(fragile.stats).toMatchObject({ frames: 2, restarts: 2 });
+  });
+
+  it('that has grown too large gives way to a fresh one, and no picture fails', async () => {
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+    await using large = new FaceDetector({ workers: 1, workerUrl, maxThreadBytes: 999 });
+    await large.detect(picture(3));
+    expect(large.stats).toMatchObject({ recycled: 0, heapBytes: 10 });
+    await Promise.all([9, 9, 3].map((width) => large.detect(picture(width))));
+    expect(large.stats).toMatchObject({ frames: 4, recycled: 2, restarts: 0, heapBytes: 10 });
   });
 
   it('keeps its memory over 500 pictures of a megapixel and of changing size', async () => {

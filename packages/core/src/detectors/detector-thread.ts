@@ -1,15 +1,20 @@
 import { Worker } from 'node:worker_threads';
 import { messageOf, RelayError } from '../errors';
-import type { GreyImage } from './model';
-import type { WorkerFindings, WorkerReply, WorkerSettings } from './worker-protocol';
+import type {
+  WorkerFindings,
+  WorkerReady,
+  WorkerReply,
+  WorkerRequest,
+  WorkerSettings,
+} from './worker-protocol';
 
 export interface DetectorThreadOptions {
   readonly url: URL;
   readonly settings: WorkerSettings;
   /** The stage to name in an error. */
   readonly stage: string;
-  /** Where the cascade came from, for an error. */
-  readonly cascadePath: string;
+  /** Where the cascade or the model came from, for an error. */
+  readonly modelPath: string;
 }
 
 interface Pending {
@@ -25,13 +30,15 @@ export class DetectorThread {
   #failure: RelayError | undefined;
   #started = false;
   #heapBytes = 0;
+  #window: WorkerReady['window'] = { width: 0, height: 0 };
 
   /** @throws {RelayError} `MODEL_INVALID` or `DETECTOR_FAILED`. */
   static async start(options: DetectorThreadOptions): Promise<DetectorThread> {
     const thread = new DetectorThread(options);
-    const reply = await thread.#reply();
+    const reply = (await thread.#reply()) as WorkerReady;
     thread.#started = true;
     thread.#heapBytes = reply.heapBytes;
+    thread.#window = reply.window;
     return thread;
   }
 
@@ -60,11 +67,18 @@ export class DetectorThread {
     return this.#heapBytes;
   }
 
-  /** Takes over the buffer of the pixels. @throws {RelayError} `DETECTOR_FAILED`. */
-  async detect(image: GreyImage): Promise<WorkerFindings> {
+  get window(): WorkerReady['window'] {
+    return this.#window;
+  }
+
+  /** Takes over the buffers of the pixels. @throws {RelayError} `DETECTOR_FAILED`. */
+  async detect(request: WorkerRequest): Promise<WorkerFindings> {
     if (this.#failure) throw this.#failure;
     const replied = this.#reply();
-    this.#worker.postMessage(image, [image.data.buffer as ArrayBuffer]);
+    this.#worker.postMessage(
+      request,
+      request.looks.map(({ image }) => image.data.buffer as ArrayBuffer),
+    );
     const reply = await replied;
     this.#heapBytes = reply.heapBytes;
     return reply as WorkerFindings;
@@ -102,10 +116,14 @@ export class DetectorThread {
   }
 
   #describe(code: 'MODEL_INVALID' | 'DETECTOR_FAILED', reason: string, cause?: unknown): RelayError {
-    const { stage, cascadePath, url } = this.#options;
+    const { stage, modelPath, url, settings } = this.#options;
+    const wanted =
+      'module' in settings
+        ? `is not a module that makes a model (${reason}). Its default export must be a function that returns one.`
+        : `is not a cascade that OpenCV can read (${reason}). Give the path of a Haar or LBP cascade in OpenCV's XML.`;
     const message =
       code === 'MODEL_INVALID'
-        ? `${cascadePath} is not a cascade that OpenCV can read (${reason}). Give the path of a Haar or LBP cascade in OpenCV's XML.`
+        ? `${modelPath} ${wanted}`
         : this.#started
           ? `${stage} failed over this picture (${reason}). The next one gets a fresh thread.`
           : `${stage} could not start its thread ${url} (${reason}). In a bundled program, set workerUrl.`;

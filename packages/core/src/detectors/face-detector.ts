@@ -4,11 +4,19 @@ import { decode } from '../codec';
 import { messageOf, RelayError } from '../errors';
 import type { Detection, Face } from '../face';
 import type { Frame } from '../frame';
-import { isRaw, type RawImage } from '../image';
+import { isRaw } from '../image';
 import type { Transform } from '../stage';
+import { CameraWatch, type LookCounts, type WatchSettings } from './camera-watch';
+import { cascadeWindow } from './cascade-window';
 import { type DetectorSettings, detectorSettings, type FaceDetectorOptions } from './detector-settings';
+import { type Look, placed, wholeLook } from './look';
 import { greyOf } from './luma';
+import type { GreyImage } from './model';
+import { type ModelHost, OwnModel } from './model-host';
+import type { OpencvCascadeSettings } from './opencv-cascade';
+import { detectionWidthFor } from './search-fields';
 import { ThreadPool } from './thread-pool';
+import type { WorkerFindings } from './worker-protocol';
 
 export interface FaceDetectorEvents {
   /** A thread failed over a picture (whose `detect()` rejected with this); a fresh one takes its place. */
@@ -20,19 +28,33 @@ export interface FaceDetectorEvents {
 export interface FaceDetectorStats {
   readonly frames: number;
   readonly faces: number;
+  /** Looks at a whole picture: photos, the first frame of a video, every frame without `closeLooks`. */
+  readonly wholeLooks: number;
+  /** Looks at a part of a frame because something moved there, or because it was its turn. */
+  readonly fieldLooks: number;
+  /** Looks at the place of a known face, or at what a field had shown. */
+  readonly closeLooks: number;
+  /** Frames that were not looked at, since nothing had changed. */
+  readonly unchanged: number;
   /** Frames of a pipeline that could not be decoded. */
   readonly damaged: number;
   /** Time the threads spent searching, added up. */
   readonly milliseconds: number;
   /** Threads that failed and were replaced. */
   readonly restarts: number;
+  /** Threads that were replaced because they held more than `maxThreadBytes`. */
+  readonly recycled: number;
   /** What OpenCV holds in all threads, in bytes. */
   readonly heapBytes: number;
 }
 
+/** Cameras whose last frames are remembered; a name of a camera more, and the longest unseen is forgotten. */
+const MOST_CAMERAS = 64;
+
 /**
  * Finds faces with a cascade of OpenCV (compiled to WASM), in threads of its own; boxes are in pixels of
- * the full frame. As a stage of a pipeline it gives a `Detection` for every frame, in order.
+ * the full frame. `detect()` looks at all of a picture. As a stage of a pipeline it gives a `Detection` for
+ * every frame, in order, and looks at the frames of a video only where it is worth it.
  *
  * @example
  * const detector = new FaceDetector();
@@ -49,8 +71,10 @@ export class FaceDetector
   readonly #settings: DetectorSettings;
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #counts = { frames: 0, faces: 0, damaged: 0, milliseconds: 0, restarts: 0 };
-  #opened: Promise<ThreadPool> | undefined;
-  #pool: ThreadPool | undefined;
+  readonly #looks: LookCounts = { whole: 0, fields: 0, close: 0, unchanged: 0 };
+  readonly #watches = new Map<string, CameraWatch>();
+  #opened: Promise<ModelHost> | undefined;
+  #host: ModelHost | undefined;
   #closed: Promise<void> | undefined;
 
   /** @throws {TypeError} for an option that cannot be meant. Starts nothing. */
@@ -62,7 +86,16 @@ export class FaceDetector
   }
 
   get stats(): FaceDetectorStats {
-    return { ...this.#counts, heapBytes: this.#pool?.heapBytes ?? 0 };
+    const { whole, fields, close, unchanged } = this.#looks;
+    return {
+      ...this.#counts,
+      wholeLooks: whole,
+      fieldLooks: fields,
+      closeLooks: close,
+      unchanged,
+      heapBytes: this.#host?.heapBytes ?? 0,
+      recycled: this.#host?.recycled ?? 0,
+    };
   }
 
   /**
@@ -74,24 +107,17 @@ export class FaceDetector
   }
 
   /**
-   * Finds the faces of a frame, of an encoded picture (JPEG, PNG or WebP), or of a picture file.
+   * Finds all faces of a frame, of an encoded picture (JPEG, PNG or WebP), or of a picture file.
    * @throws {RelayError} `PICTURE_DAMAGED`, `PICTURE_TOO_LARGE`, `SOURCE_NOT_FOUND`, `DETECTOR_FAILED`, and
    *   what `open()` throws.
    */
-  async detect(picture: Frame | Uint8Array | string): Promise<Face[]> {
-    const detecting = this.#detect(picture);
-    this.#inFlight.add(detecting);
-    try {
-      return await detecting;
-    } finally {
-      this.#inFlight.delete(detecting);
-    }
+  detect(picture: Frame | Uint8Array | string): Promise<Face[]> {
+    return this.#tracked(this.#detect(picture));
   }
 
   async transform(frame: Frame): Promise<Detection[]> {
     try {
-      const faces = await this.detect(frame);
-      return [{ frame, faces, detector: this.#settings.name, detectedAt: Date.now() }];
+      return [await this.#tracked(this.#watch(frame))];
     } catch (error) {
       if (isRaw(frame.image) || !(error instanceof RelayError) || error.code !== 'PICTURE_DAMAGED')
         throw error;
@@ -112,15 +138,68 @@ export class FaceDetector
     return this.close();
   }
 
-  async #detect(picture: Frame | Uint8Array | string): Promise<Face[]> {
-    const pool = await this.#ready();
-    const grey = greyOf(await this.#pixels(picture));
+  async #tracked<T>(work: Promise<T>): Promise<T> {
+    this.#inFlight.add(work);
     try {
-      const { findings, milliseconds } = await pool.detect(grey);
-      this.#counts.frames += 1;
-      this.#counts.faces += findings.length;
-      this.#counts.milliseconds += milliseconds;
-      return findings.map(({ box, score }) => ({ box, score }));
+      return await work;
+    } finally {
+      this.#inFlight.delete(work);
+    }
+  }
+
+  async #detect(picture: Frame | Uint8Array | string): Promise<Face[]> {
+    const host = await this.#ready();
+    const look = wholeLook(await this.#grey(picture), this.#settingsFor(host));
+    const { findings } = await this.#search(host, [look]);
+    this.#looks.whole += 1;
+    return this.#count(findings[0]!.map((finding) => placed(finding, look)));
+  }
+
+  async #watch(frame: Frame): Promise<Detection> {
+    const host = await this.#ready();
+    const watch = this.#watchOf(frame.camera, host);
+    const { faces, looked } = await watch.look({
+      picture: this.#grey(frame, this.#narrowest(frame, host)),
+      at: frame.capturedAt,
+      still: frame.still === true,
+      width: frame.image.width,
+      search: (looks) => this.#search(host, looks),
+    });
+    return {
+      frame,
+      faces: this.#count(faces),
+      detector: this.#settings.name,
+      detectedAt: Date.now(),
+      ...(!looked && { looked }),
+    };
+  }
+
+  /** How wide an encoded frame of a video has to be decoded for what is looked for in it; undefined is in full. */
+  #narrowest({ still, image }: Frame, host: ModelHost): number | undefined {
+    if (still || isRaw(image) || !this.#settings.closeLooks) return undefined;
+    return this.#settingsFor(host).detectionWidth || undefined;
+  }
+
+  async #grey(picture: Frame | Uint8Array | string, atMostWide?: number): Promise<GreyImage> {
+    const { maxPixels } = this.#settings;
+    const options = { stage: this.name, maxPixels, ...(atMostWide !== undefined && { atMostWide }) };
+    if (typeof picture === 'string') {
+      return greyOf(
+        await decode(await this.#read(picture, 'SOURCE_NOT_FOUND'), { ...options, name: picture }),
+      );
+    }
+    if (picture instanceof Uint8Array)
+      return greyOf(await decode(picture, { ...options, name: 'The picture' }));
+    const { image, camera, sequence } = picture;
+    if (isRaw(image)) return greyOf(image);
+    return greyOf(await decode(image.data, { ...options, name: `Frame ${sequence} of camera ${camera}` }));
+  }
+
+  async #search(host: ModelHost, looks: readonly Look[]): Promise<WorkerFindings> {
+    try {
+      const found = await host.detect({ looks: looks.map(({ image, search }) => ({ image, search })) });
+      this.#counts.milliseconds += found.milliseconds.reduce((sum, time) => sum + time, 0);
+      return found;
     } catch (error) {
       this.#counts.restarts += 1;
       this.emit('restart', { error: error as RelayError });
@@ -128,19 +207,27 @@ export class FaceDetector
     }
   }
 
-  async #pixels(picture: Frame | Uint8Array | string): Promise<RawImage> {
-    const options = { stage: this.name, maxPixels: this.#settings.maxPixels };
-    if (typeof picture === 'string') {
-      return decode(await this.#read(picture, 'SOURCE_NOT_FOUND'), { ...options, name: picture });
-    }
-    if (picture instanceof Uint8Array) return decode(picture, { ...options, name: 'The picture' });
-    const { image, camera, sequence } = picture;
-    return isRaw(image)
-      ? image
-      : decode(image.data, { ...options, name: `Frame ${sequence} of camera ${camera}` });
+  #count(faces: Face[]): Face[] {
+    this.#counts.frames += 1;
+    this.#counts.faces += faces.length;
+    return faces;
   }
 
-  #ready(): Promise<ThreadPool> {
+  /** What is remembered of a camera. */
+  #watchOf(camera: string, host: ModelHost): CameraWatch {
+    const watch = this.#watches.get(camera) ?? new CameraWatch(this.#settingsFor(host), this.#looks);
+    this.#watches.delete(camera);
+    this.#watches.set(camera, watch);
+    if (this.#watches.size > MOST_CAMERAS) this.#watches.delete(this.#watches.keys().next().value!);
+    return watch;
+  }
+
+  #settingsFor({ window }: ModelHost): WatchSettings {
+    const { detectionWidth = detectionWidthFor(window), model } = this.#settings;
+    return { ...this.#settings, detectionWidth, window, shrinksWhole: model !== undefined };
+  }
+
+  #ready(): Promise<ModelHost> {
     if (this.#closed) {
       const message = `${this.name} is closed. Make a new one.`;
       return Promise.reject(new RelayError(message, { code: 'CLOSED', stage: this.name }));
@@ -152,15 +239,17 @@ export class FaceDetector
     return this.#opened;
   }
 
-  async #open(): Promise<ThreadPool> {
-    const { workers, workerUrl, cascadePath, ...rest } = this.#settings;
-    const { scaleFactor, minNeighbors, minFaceSize, maxFaceSize, detectionWidth } = rest;
-    const cascade = await this.#read(cascadePath, 'MODEL_NOT_FOUND');
-    const pool = new ThreadPool(workers, {
+  async #open(): Promise<ModelHost> {
+    const { model, workers, workerUrl, maxThreadBytes } = this.#settings;
+    if (model && !(model instanceof URL)) {
+      this.#host = new OwnModel(model, this.name);
+      return this.#host;
+    }
+    const pool = new ThreadPool(workers, maxThreadBytes, {
       url: workerUrl,
-      settings: { cascade, scaleFactor, minNeighbors, minFaceSize, maxFaceSize, detectionWidth },
+      settings: model ? { module: model.href } : await this.#cascadeSettings(),
       stage: this.name,
-      cascadePath,
+      modelPath: model?.href ?? this.#settings.cascadePath,
     });
     try {
       await pool.open();
@@ -168,8 +257,15 @@ export class FaceDetector
       await pool.close();
       throw error;
     }
-    this.#pool = pool;
+    this.#host = pool;
     return pool;
+  }
+
+  async #cascadeSettings(): Promise<OpencvCascadeSettings> {
+    const { cascadePath, scaleFactor, minNeighbors } = this.#settings;
+    const cascade = await this.#read(cascadePath, 'MODEL_NOT_FOUND');
+    const { detectionWidth = detectionWidthFor(cascadeWindow(cascade)) } = this.#settings;
+    return { cascade, scaleFactor, minNeighbors, detectionWidth };
   }
 
   async #read(path: string, code: 'SOURCE_NOT_FOUND' | 'MODEL_NOT_FOUND'): Promise<Uint8Array> {
@@ -187,6 +283,6 @@ export class FaceDetector
 
   async #close(): Promise<void> {
     await Promise.allSettled([this.#opened, ...this.#inFlight]);
-    await this.#pool?.close();
+    await this.#host?.close();
   }
 }

@@ -19,11 +19,11 @@ describe('greyOf()', () => {
     );
   });
 
-  it('takes the luma plane of YUV as it lies, in a buffer of its own', () => {
+  it('takes the luma plane of YUV where it lies', () => {
     const data = Uint8Array.from([16, 235, 80, 81, 120, 130]);
     const grey = greyOf({ format: 'yuv420p', data, width: 2, height: 2 });
     expect(grey).toEqual({ data: Uint8Array.from([16, 235, 80, 81]), width: 2, height: 2 });
-    expect(grey.data.buffer.byteLength).toBe(4);
+    expect(grey.data.buffer).toBe(data.buffer);
   });
 
   it('refuses an image that is shorter than it says', () => {

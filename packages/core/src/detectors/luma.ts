@@ -1,16 +1,13 @@
 import { assertPixels, type RawImage } from '../image';
 import type { GreyImage } from './model';
 
-/**
- * The grey picture that a detector looks at, in a buffer of its own (so that it can be handed to a
- * thread while the frame stays whole): OpenCV's luma of RGB, the luma plane of YUV as it lies.
- */
+/** The grey picture that a detector looks at: OpenCV's luma of RGB, the luma plane of YUV where it lies. */
 export function greyOf(image: RawImage): GreyImage {
   assertPixels(image);
   const { format, data, width, height } = image;
+  if (format !== 'rgb') return { data: data.subarray(0, width * height), width, height };
   const grey = new Uint8Array(width * height);
-  if (format === 'rgb') fillWithLuma(grey, data);
-  else grey.set(data.subarray(0, grey.length));
+  fillWithLuma(grey, data);
   return { data: grey, width, height };
 }
 

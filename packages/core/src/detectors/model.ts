@@ -16,15 +16,29 @@ export interface ModelFinding {
   readonly score: number;
 }
 
+/** What to look for in an image; a model that cannot choose may find more. */
+export interface Search {
+  /** Width of the smallest thing, in pixels of the image; 0 is the model's own limit. @default 0 */
+  readonly smallest?: number;
+  /** Width of the largest thing, in pixels of the image; 0 is the whole of it. @default 0 */
+  readonly largest?: number;
+  /** A first look, which may cost little and find too much: what it finds is looked at again. @default false */
+  readonly quick?: boolean;
+  /** One was here in the frame before: less will do to be sure of it. @default false */
+  readonly expected?: boolean;
+}
+
 /**
- * A detection model: grey image in, boxes out. It runs inside a worker thread, one instance a worker,
- * driven by FaceDetector, which holds the policy (workers, scale, which frames).
+ * A detection model: grey image in, boxes out. FaceDetector drives it and holds the policy: which part of
+ * which frame, how large, in which thread. Images are of any size; one is in work at a time.
  */
 export interface Model {
-  /** What it holds outside the JavaScript heap, in bytes. */
-  readonly heapBytes: number;
-  /** @throws {RelayError} `DETECTOR_FAILED`; the model is not used again. */
-  detect(image: GreyImage): readonly ModelFinding[];
+  /** The smallest thing it finds, in pixels of the image that it is given. */
+  readonly window: { readonly width: number; readonly height: number };
+  /** What it holds outside the JavaScript heap, in bytes. @default 0 */
+  readonly heapBytes?: number;
+  /** Must leave the image as it is. When it throws or rejects, the frame fails with `DETECTOR_FAILED`. */
+  detect(image: GreyImage, search?: Search): readonly ModelFinding[] | Promise<readonly ModelFinding[]>;
   /** Frees what the model holds. Idempotent. */
-  close(): void;
+  close?(): void | Promise<void>;
 }

@@ -1,20 +1,24 @@
 import { DetectorThread, type DetectorThreadOptions } from './detector-thread';
-import type { GreyImage } from './model';
-import type { WorkerFindings } from './worker-protocol';
+import type { ModelHost } from './model-host';
+import type { WorkerFindings, WorkerRequest } from './worker-protocol';
 
 interface Place {
   thread: DetectorThread | undefined;
 }
 
 /** A fixed number of places for detection threads; who comes first is served first. */
-export class ThreadPool {
+export class ThreadPool implements ModelHost {
   readonly #options: DetectorThreadOptions;
   readonly #places: readonly Place[];
   readonly #free: Place[];
   readonly #waiting: ((place: Place) => void)[] = [];
+  readonly #maximumBytes: number;
+  #recycled = 0;
 
-  constructor(count: number, options: DetectorThreadOptions) {
+  /** @param maximumBytes a thread that holds more gives way to a fresh one when its job is done. */
+  constructor(count: number, maximumBytes: number, options: DetectorThreadOptions) {
     this.#options = options;
+    this.#maximumBytes = maximumBytes;
     this.#places = Array.from({ length: count }, () => ({ thread: undefined }));
     this.#free = [...this.#places];
   }
@@ -24,6 +28,15 @@ export class ThreadPool {
     return this.#places.reduce((sum, { thread }) => sum + (thread?.heapBytes ?? 0), 0);
   }
 
+  get recycled(): number {
+    return this.#recycled;
+  }
+
+  /** Known once a thread has started. */
+  get window() {
+    return this.#places[0]?.thread?.window ?? { width: 0, height: 0 };
+  }
+
   /** Starts all threads; to be awaited before the first `detect()`. @throws {RelayError} `MODEL_INVALID` or `DETECTOR_FAILED`. */
   async open(): Promise<void> {
     const started = await Promise.allSettled(this.#places.map((place) => this.#fill(place)));
@@ -31,11 +44,13 @@ export class ThreadPool {
   }
 
   /** Takes over the buffer of the pixels. @throws {RelayError} `DETECTOR_FAILED`. */
-  async detect(image: GreyImage): Promise<WorkerFindings> {
+  async detect(request: WorkerRequest): Promise<WorkerFindings> {
     const place = this.#free.shift() ?? (await new Promise<Place>((resolve) => this.#waiting.push(resolve)));
     try {
       const thread = await this.#fill(place);
-      return await thread.detect(image);
+      const findings = await thread.detect(request);
+      await this.#recycle(place);
+      return findings;
     } finally {
       const next = this.#waiting.shift();
       if (next) next(place);
@@ -45,6 +60,15 @@ export class ThreadPool {
 
   async close(): Promise<void> {
     await Promise.all(this.#places.map(({ thread }) => thread?.close()));
+  }
+
+  /** The heap of WASM grows for a large picture and never shrinks: only a fresh thread gives it back. */
+  async #recycle(place: Place): Promise<void> {
+    if ((place.thread?.heapBytes ?? 0) <= this.#maximumBytes) return;
+    this.#recycled += 1;
+    const grown = place.thread;
+    place.thread = undefined;
+    await grown?.close();
   }
 
   /** A place whose thread has failed gets a new one. */

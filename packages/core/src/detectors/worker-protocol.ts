@@ -1,23 +1,31 @@
-import type { GreyImage, ModelFinding } from './model';
+import type { GreyImage, Model, ModelFinding, Search } from './model';
 import type { OpencvCascadeSettings } from './opencv-cascade';
 
 /** What a detection thread starts with (its `workerData`). */
-export type WorkerSettings = OpencvCascadeSettings;
+export type WorkerSettings = OpencvCascadeSettings | ModuleSettings;
 
-/** One job; the pixels' buffer is transferred. */
-export type WorkerRequest = GreyImage;
+/** A model of the user's own: the default export of a module makes it. */
+export interface ModuleSettings {
+  readonly module: string;
+}
 
-/** What a detection thread did with an image. */
+/** One job: images and what to look for in each; the pixels' buffers are transferred. */
+export interface WorkerRequest {
+  readonly looks: readonly { readonly image: GreyImage; readonly search: Search }[];
+}
+
+/** What a detection thread found in the images of a job, one list each. */
 export interface WorkerFindings {
   readonly kind: 'findings';
-  readonly findings: readonly ModelFinding[];
-  /** How long the model took. */
-  readonly milliseconds: number;
+  readonly findings: readonly (readonly ModelFinding[])[];
+  /** How long the model took for each of them. */
+  readonly milliseconds: readonly number[];
   readonly heapBytes: number;
 }
 
 export interface WorkerReady {
   readonly kind: 'ready';
+  readonly window: Model['window'];
   readonly heapBytes: number;
 }
 

@@ -1,10 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, RelayError } from '../errors';
 import type { Model } from './model';
+import { answer } from './model-host';
 import { OpencvCascade } from './opencv-cascade';
 import type { WorkerReply, WorkerRequest, WorkerSettings } from './worker-protocol';
 
-// The entry of a detection thread: one model, one image at a time.
+// The entry of a detection thread: one model, one job at a time.
 
 function reply(message: WorkerReply): void {
   parentPort?.postMessage(message);
@@ -16,22 +17,21 @@ function fail(error: unknown): void {
   reply({ kind: 'failure', code, reason: messageOf(error) });
 }
 
-function answer(model: Model, image: WorkerRequest): void {
-  try {
-    const startedAt = performance.now();
-    const findings = model.detect(image);
-    const milliseconds = performance.now() - startedAt;
-    reply({ kind: 'findings', findings, milliseconds, heapBytes: model.heapBytes });
-  } catch (error) {
-    fail(error);
-  }
+async function load(settings: WorkerSettings): Promise<Model> {
+  if (!('module' in settings)) return OpencvCascade.load(settings);
+  const { default: create } = (await import(settings.module)) as { default?: () => Promise<Model> | Model };
+  if (typeof create === 'function') return create();
+  throw new RelayError('it has no default export that makes a model', {
+    code: 'MODEL_INVALID',
+    stage: 'detector',
+  });
 }
 
 async function start(): Promise<void> {
   try {
-    const model = await OpencvCascade.load(workerData as WorkerSettings);
-    parentPort?.on('message', (image: WorkerRequest) => answer(model, image));
-    reply({ kind: 'ready', heapBytes: model.heapBytes });
+    const model = await load(workerData as WorkerSettings);
+    parentPort?.on('message', (request: WorkerRequest) => answer(model, request).then(reply, fail));
+    reply({ kind: 'ready', window: model.window, heapBytes: model.heapBytes ?? 0 });
   } catch (error) {
     fail(error);
   }

@@ -303,6 +303,19 @@ describe('acknowledgement', () => {
     expect(acknowledged.toSorted((a, b) => a - b)).toEqual(detections.map((_, index) => index));
   });
 
+  it('comes for every frame in the end, with top-k as well', async () => {
+    const acknowledged: number[] = [];
+    const detections = film({
+      seconds: 2,
+      image: (frame) => (frame % 5 === 0 ? blurred : poses[Math.floor(frame / 12) % 3]!),
+    }).map((detection) => ({ ...detection, ack: () => acknowledged.push(detection.frame.sequence) }));
+    const source = async function* () {
+      yield* detections;
+    };
+    await pipeline(source(), new FaceSelector({ policy: 'top-k', count: 3 }), { write: () => {} });
+    expect(acknowledged.toSorted((a, b) => a - b)).toEqual(detections.map((_, index) => index));
+  });
+
   it('does not come for what is held when the pipeline is stopped at once', async () => {
     const acknowledged: number[] = [];
     const controller = new AbortController();

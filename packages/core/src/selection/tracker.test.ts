@@ -116,6 +116,24 @@ describe('a person', () => {
     expect(endedIn(trackings)).toEqual(['track-1']);
   });
 
+  it('is not taken for another one of a different size at the same place', () => {
+    const tracker = trackerOf();
+    show(
+      tracker,
+      Array.from({ length: 12 }, () => [faceAt(500, 500, 200)]),
+    );
+    const [behind] = show(tracker, [[faceAt(500, 500, 60)]], { from: 12 * 33 });
+    expect(idsOf(behind!)).toEqual(['track-2']);
+  });
+
+  it('keeps its face beside a flicker that is a little nearer', () => {
+    const tracker = trackerOf();
+    show(tracker, still(14));
+    show(tracker, [[faceAt(500), faceAt(610)]], { from: 14 * 33 });
+    const [next] = show(tracker, [[faceAt(556)]], { from: 15 * 33 });
+    expect(idsOf(next!)).toEqual(['track-1']);
+  });
+
   it('is one though the detector put two boxes on it', () => {
     const tracker = trackerOf();
     const trackings = show(

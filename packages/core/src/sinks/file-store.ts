@@ -12,7 +12,8 @@ import { asStoreError, codeOf } from './file-errors';
 import { findPlacement, PLACEMENT_NOTICES, type Placement, placeFile, remove } from './file-placement';
 import { FileRetention } from './file-retention';
 import { type FileStoreOptions, type FileStoreSettings, fileStoreSettings } from './file-store-options';
-import { filesIn, isAbsence, syncFolder } from './file-system';
+import { filesIn, isAbsence } from './file-system';
+import { FolderSync } from './folder-sync';
 import { assertKey } from './key';
 import type { PutOptions, Store, StoredObject, StoreSupport } from './store';
 import type { StoreEvents } from './store-events';
@@ -47,6 +48,7 @@ export class FileStore implements Store {
   /** Folders known to be there and on the disk. */
   readonly #folders = new Map<string, Promise<void>>();
   readonly #turns = new Turns();
+  readonly #folderSync = new FolderSync();
   readonly #retention: FileRetention | undefined;
   readonly #room: DiskRoom;
   #placement: Placement | undefined;
@@ -190,7 +192,7 @@ export class FileStore implements Store {
   }
 
   async #syncFolder(folder: string): Promise<void> {
-    if (await syncFolder(folder)) return;
+    if (await this.#folderSync.sync(folder)) return;
     this.#say(`The file system of ${this.location} cannot be told to write the names of files to the disk.`);
   }
 

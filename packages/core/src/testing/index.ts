@@ -25,6 +25,7 @@ export {
   type HttpRequestSeen,
   startHttpFaultProxy,
 } from './http-fault-proxy';
+export { type ModelSuiteOptions, modelSuite } from './model-suite';
 export {
   findMosquitto,
   type Mosquitto,

@@ -165,7 +165,7 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
 
     it(
       'drops what expires by itself, read or not, and makes room for what waits',
-      withSpool({ maximumAgeSeconds: 0.02, maximumMessages: 2 }, async (spool) => {
+      withSpool({ maximumAgeSeconds: 0.5, maximumMessages: 2 }, async (spool) => {
         const drops: string[] = [];
         spool.onDrop((drop) => drops.push(drop.message.id));
         await spool.append(message('a'));

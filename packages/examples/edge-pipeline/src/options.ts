@@ -75,13 +75,13 @@ const EXAMPLES = `Examples:
     edge-pipeline --source door=rtsp://user:password@10.0.0.5/stream --source yard=http://10.0.0.6/stream --cloud-url mqtt://cloud.example
   The homework's detector and every face that it finds, as PNG on its topic:
     edge-pipeline --role detect --source holiday.mp4 --preset homework
+  Which cameras there are, and one of them by the name that stays the same:
+    edge-pipeline --list-cameras
+    edge-pipeline --role detect --source /dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920_8B1F3A9F-video-index0
   Up to five different pictures of each visit, ten a minute at the most:
     edge-pipeline --role detect --source holiday.mp4 --policy top-k --count 5 --pictures-per-minute 10
   Look at what is seen, at http://127.0.0.1:8081:
     edge-pipeline --role detect --source holiday.mp4 --preview 8081
-  Which cameras there are, and one of them by the name that stays the same:
-    edge-pipeline --list-cameras
-    edge-pipeline --role detect --source /dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920_8B1F3A9F-video-index0
   Watch what is published:
     mosquitto_sub -t hw3facestx2 -C 1 > face.png
 
@@ -284,18 +284,18 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
   return options;
 }
 
-function port(text: string): number {
-  const value = whole(0)(text);
-  if (value <= 65_535) return value;
-  throw new InvalidArgumentError('It must be a port from 0 to 65535.');
-}
-
 function controls(text: string): Record<string, number> {
   const pairs = text.split(',').map((pair) => /^\s*([a-z0-9_]+)=(-?\d+)\s*$/.exec(pair));
   if (!pairs.every((pair) => pair !== null)) {
     throw new InvalidArgumentError('It must be names and numbers such as brightness=128,gain=10.');
   }
   return Object.fromEntries(pairs.map(([, name, number]) => [name!, Number(number)]));
+}
+
+function port(text: string): number {
+  const value = whole(0)(text);
+  if (value <= 65_535) return value;
+  throw new InvalidArgumentError('It must be a port from 0 to 65535.');
 }
 
 function time(text: string): Date {

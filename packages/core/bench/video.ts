@@ -1,0 +1,298 @@
+/** Frames a second, people found and bytes sent on made clips, beside the homework's loop; `soak [frames]` looks at memory. */
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type Detection,
+  FaceDetector,
+  type FaceDetectorOptions,
+  FaceSelector,
+  type Frame,
+  FrameSource,
+  type Message,
+  pipeline,
+} from 'edge-relay';
+import { type ClipName, makeClip } from './lib/clips';
+import { mebibytes, statusBytes } from './lib/process-memory';
+import { VisitorsBook } from './lib/visitors-book';
+
+interface Job {
+  readonly clip: ClipName;
+  readonly height: 1080 | 720;
+  /** Cores that the process and its ffmpeg may use. */
+  readonly cores: 1 | 2;
+  readonly label: string;
+  readonly options: FaceDetectorOptions;
+  readonly decodeOnly?: boolean;
+  /** Begins the clip anew until there are so many frames. */
+  readonly frames?: number;
+}
+
+const core = join('packages', 'core');
+const clips = join(core, 'node_modules', '.cache', 'clips');
+const full = { height: 1080, cores: 2 } as const;
+
+const jobs: readonly Job[] = [
+  { ...full, clip: 'visitors', label: 'decoding alone', options: {}, decodeOnly: true },
+  { ...full, clip: 'visitors', label: 'default', options: {} },
+  { ...full, clip: 'group', label: 'default', options: {} },
+  { ...full, clip: 'nobody', label: 'default', options: {} },
+  { clip: 'visitors', height: 720, cores: 1, label: 'one core', options: { workers: 1 } },
+];
+/** What each of the switches does, and the plain mode without any. */
+const switches: readonly Job[] = [
+  { ...full, clip: 'visitors', label: 'without motionGate', options: { motionGate: false } },
+  { ...full, clip: 'visitors', label: 'without fullLookMs', options: { fullLookMs: 0 } },
+  { ...full, clip: 'visitors', label: 'without budgetMs', options: { budgetMs: 0 } },
+  { ...full, clip: 'visitors', label: 'without closeLooks', options: { closeLooks: false }, frames: 60 },
+  {
+    ...full,
+    clip: 'visitors',
+    label: 'plain',
+    options: { closeLooks: false, motionGate: false },
+    frames: 60,
+  },
+];
+
+const [mode = 'all', argument] = process.argv.slice(2);
+if (mode === 'job') {
+  console.log(JSON.stringify(await measure(JSON.parse(argument!))));
+} else if (mode === 'clips') {
+  for (const { clip, height } of jobs) console.log((await makeClip(clip, clips, height)).path);
+} else if (mode === 'soak') {
+  await soak(Number(argument ?? 100_000));
+} else if (mode === 'all' || mode === 'switches') {
+  await compare(mode === 'all' ? jobs : switches);
+} else {
+  console.error(`There is no ${JSON.stringify(mode)}: leave it out, or say clips, switches or soak.`);
+  process.exitCode = 2;
+}
+
+async function compare(chosen: readonly Job[]): Promise<void> {
+  for (const { clip, height } of chosen) await makeClip(clip, clips, height);
+  const homework = chosen === jobs ? await runHomework('visitors') : undefined;
+  for (const job of chosen) {
+    const figures = await inProcess(job);
+    const isComparable = homework && !job.decodeOnly && job.clip === 'visitors' && job.height === 1080;
+    console.log(
+      JSON.stringify({
+        ...figures,
+        ...(isComparable && {
+          timesHomework: ratio(figures.framesPerSecond, homework.framesPerSecond),
+          homeworkBytesTimes: ratio(homework.bytes, figures.bytes),
+        }),
+      }),
+    );
+  }
+}
+
+async function measure({ clip: name, height, options, label, cores, decodeOnly, frames }: Job) {
+  const clip = await makeClip(name, clips, height);
+  const detector = new FaceDetector(options);
+  const selector = new FaceSelector({ policy: 'best' });
+  await detector.open();
+  // Node compiles what is used most while it runs: the figures are those of a program that has run for a while.
+  if (!decodeOnly) await pipeline(limited(new FrameSource(clip.path), 200), detector, { write() {} });
+  const book = new VisitorsBook(clip);
+  const memory = sampleMemory();
+  const before = { stats: detector.stats, processor: processorMilliseconds(), at: performance.now() };
+  let count = 0;
+  let [pictures, bytes] = [0, 0];
+  const source = limited(new FrameSource(clip.path, { startTime: new Date(0) }), frames ?? clip.frames);
+  if (decodeOnly) for await (const _ of source) count += 1;
+  else {
+    const note = {
+      transform: (detection: Detection) => {
+        count += 1;
+        book.note(detection.frame.sequence, detection.faces);
+        return [detection];
+      },
+    };
+    await pipeline(source, detector, note, selector, {
+      write: ({ payload, properties }: Message) => {
+        pictures += 1;
+        bytes += payload.length;
+        const [x, y, width, height] = String(properties.box).split(',').map(Number) as [
+          number,
+          number,
+          number,
+          number,
+        ];
+        book.notePicture(Number(properties.sequence), { x, y, width, height });
+      },
+    });
+  }
+  const milliseconds = performance.now() - before.at;
+  const processor = processorMilliseconds() - before.processor;
+  const { wholeLooks, fieldLooks, closeLooks, unchanged, milliseconds: searched } = detector.stats;
+  await detector.close();
+  return {
+    benchmark: 'video',
+    clip: name,
+    size: `${clip.width}x${clip.height}`,
+    label,
+    cores,
+    frames: count,
+    framesPerSecond: round((count * 1000) / milliseconds),
+    processorMillisecondsPerFrame: round(processor / count),
+    ...(!decodeOnly && {
+      searchMillisecondsPerFrame: round((searched - before.stats.milliseconds) / count),
+      wholeLooks: wholeLooks - before.stats.wholeLooks,
+      fieldLooks: fieldLooks - before.stats.fieldLooks,
+      closeLooks: closeLooks - before.stats.closeLooks,
+      unchanged: unchanged - before.stats.unchanged,
+      ...book.summary(),
+    }),
+    pictures,
+    bytes,
+    ...memory(),
+  };
+}
+
+/** As a process of its own, on so many cores, so that nothing of the one before is left. */
+async function inProcess(job: Job): Promise<Awaited<ReturnType<typeof measure>>> {
+  const own = [process.execPath, ...process.execArgv, process.argv[1]!, 'job', JSON.stringify(job)];
+  const [program, ...args] = job.cores === 1 ? ['taskset', '-c', '0', ...own] : own;
+  const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  for await (const text of child.stdout.setEncoding('utf8')) output += text;
+  return JSON.parse(output);
+}
+
+async function runHomework(name: ClipName) {
+  const python = ['python3', '/usr/bin/python3'].find(
+    (program) => spawnSync(program, ['-c', 'import cv2']).status === 0,
+  );
+  if (!python) {
+    console.error("Without python3-opencv there is no homework's loop to compare with.");
+    return undefined;
+  }
+  const { path } = await makeClip(name, clips, 1080);
+  const cascade = join(core, 'cascades', 'haarcascade_frontalface_default.xml');
+  const { stdout, stderr, status } = spawnSync(python, [join(core, 'bench', 'homework.py'), path, cascade], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`homework.py failed: ${stderr}`);
+  const { version, frames, faces, bytes, milliseconds, processorMilliseconds } = JSON.parse(stdout);
+  const framesPerSecond = round((frames * 1000) / milliseconds);
+  const figures = {
+    frames,
+    framesPerSecond,
+    processorMillisecondsPerFrame: round(processorMilliseconds / frames),
+  };
+  console.log(
+    JSON.stringify({
+      benchmark: 'video',
+      clip: name,
+      label: "homework's loop",
+      ...figures,
+      pictures: faces,
+      bytes,
+      version,
+    }),
+  );
+  return { framesPerSecond, bytes: bytes as number };
+}
+
+/** The same clip over and over, with the memory of the process; fails where it grows. */
+async function soak(frames: number): Promise<void> {
+  const clip = await makeClip('visitors', clips, 1080);
+  const source = new FrameSource(clip.path, { loop: true });
+  const detector = new FaceDetector();
+  const selector = new FaceSelector({ policy: 'best' });
+  const lines: number[] = [];
+  let [count, pictures] = [0, 0];
+  const step = Math.max(1, Math.round(frames / 20));
+  let memory = sampleMemory();
+  const startedAt = performance.now();
+  const note = {
+    transform: (detection: Detection) => {
+      count += 1;
+      if (count % step === 0) {
+        const { residentMiB, ffmpegMiB } = memory();
+        memory = sampleMemory();
+        lines.push(residentMiB);
+        const framesPerSecond = round((count * 1000) / (performance.now() - startedAt));
+        const { heapBytes, recycled } = detector.stats;
+        const opencvMiB = mebibytes(heapBytes);
+        const figures = {
+          frames: count,
+          framesPerSecond,
+          pictures,
+          residentMiB,
+          ffmpegMiB,
+          opencvMiB,
+          recycled,
+        };
+        console.log(JSON.stringify({ benchmark: 'video-soak', ...figures }));
+      }
+      return [detection];
+    },
+  };
+  await pipeline(limited(source, frames), detector, note, selector, {
+    write: () => {
+      pictures += 1;
+    },
+  });
+  memory();
+  await detector.close();
+  const most = (values: readonly number[]) => Math.max(...values);
+  const [early, late] = [lines.slice(2, 10), lines.slice(12)];
+  if (most(lines) < 350 && most(late) < most(early) * 1.05) return;
+  console.error(
+    `It held ${most(early)} MiB in the first half and ${most(late)} MiB in the second; 350 are allowed.`,
+  );
+  process.exitCode = 1;
+}
+
+async function* limited(source: FrameSource, frames: number): AsyncGenerator<Frame> {
+  let count = 0;
+  for await (const frame of source) {
+    yield frame;
+    count += 1;
+    if (count === frames) return;
+  }
+}
+
+/** The most resident memory, of this process and of its ffmpeg, until it is asked. */
+function sampleMemory(): () => { residentMiB: number; ffmpegMiB: number } {
+  const most = { own: 0, ffmpeg: 0 };
+  const sample = () => {
+    most.own = Math.max(most.own, statusBytes('self', 'VmRSS'));
+    for (const child of children()) {
+      try {
+        most.ffmpeg = Math.max(most.ffmpeg, statusBytes(child, 'VmRSS'));
+      } catch {
+        // It has ended since.
+      }
+    }
+  };
+  const timer = setInterval(sample, 100);
+  return () => {
+    clearInterval(timer);
+    sample();
+    return { residentMiB: mebibytes(most.own), ffmpegMiB: mebibytes(most.ffmpeg) };
+  };
+}
+
+function children(): number[] {
+  return readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
+}
+
+/** Of this process and of its children that have ended: user and system time (proc(5), in ticks of 10 ms). */
+function processorMilliseconds(): number {
+  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]!.split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+function ratio(ours: number, theirs: number): number {
+  return Math.round((ours / theirs) * 10) / 10;
+}

@@ -1,0 +1,300 @@
+import { describe, expect, it } from 'vitest';
+import type { Box, Face } from '../face';
+import { SeededRandom } from '../testing/seeded-random';
+import { CameraWatch, type LookCounts, type Seen, type WatchSettings } from './camera-watch';
+import type { Look } from './look';
+import { overlap } from './look';
+import type { GreyImage } from './model';
+
+const [width, height] = [960, 540];
+const settings: WatchSettings = {
+  motionGate: true,
+  closeLooks: true,
+  fullLookMs: 0,
+  budgetMs: 0,
+  detectionWidth: 400,
+  minFaceSize: 0,
+  maxFaceSize: 0,
+  shrinksWhole: false,
+  window: { width: 20, height: 20 },
+};
+
+/** A camera with people before it, and a model that sees those who lie whole in what it is shown. */
+class World {
+  readonly counts: LookCounts = { whole: 0, fields: 0, close: 0, unchanged: 0 };
+  people: Box[] = [];
+  /** The looks of each frame. */
+  readonly looks: (readonly Look[])[] = [];
+  /** What a look takes, in milliseconds a pixel. */
+  cost = 0;
+  readonly #random = new SeededRandom(3);
+  readonly #watch: CameraWatch;
+  #at = 0;
+
+  constructor(overrides: Partial<WatchSettings> = {}) {
+    this.#watch = new CameraWatch({ ...settings, ...overrides }, this.counts);
+  }
+
+  /** What was looked at in the last frame. */
+  get last(): readonly Look[] {
+    return this.looks.at(-1) ?? [];
+  }
+
+  next({
+    after = 33,
+    still = false,
+    ...overrides
+  }: { after?: number; still?: boolean } & Partial<Seen> = {}) {
+    this.#at += after;
+    const people = [...this.people];
+    const looks: Look[] = [];
+    this.looks.push(looks);
+    return this.#watch.look({
+      picture: this.#picture(),
+      at: this.#at,
+      still,
+      width,
+      search: async (wanted) => {
+        looks.push(...wanted);
+        return {
+          findings: wanted.map((look) => seenIn(look, people)),
+          milliseconds: wanted.map(({ image }) => image.data.length * this.cost),
+        };
+      },
+      ...overrides,
+    });
+  }
+
+  async frames(count: number): Promise<Face[][]> {
+    const found: Face[][] = [];
+    for (let frame = 0; frame < count; frame += 1) found.push((await this.next()).faces);
+    return found;
+  }
+
+  /** Noise, and bright squares for the people. */
+  #picture(): GreyImage {
+    const data = new Uint8Array(width * height);
+    for (let index = 0; index < data.length; index += 1) data[index] = 90 + 8 * this.#random.next();
+    for (const { x, y, width: across, height: down } of this.people) {
+      for (let row = y; row < y + down; row += 1) data.fill(180, row * width + x, row * width + x + across);
+    }
+    return { data, width, height };
+  }
+}
+
+function seenIn({ image, part, search }: Look, people: readonly Box[]) {
+  const scale = image.width / part.width;
+  return people
+    .filter(({ x, y, width: across, height: down }) => {
+      const isInside =
+        x >= part.x && y >= part.y && x + across <= part.x + part.width && y + down <= part.y + part.height;
+      const size = across * scale;
+      return (
+        isInside && size >= Math.max(20, search.smallest ?? 0) * 0.98 && size <= (search.largest || 9999)
+      );
+    })
+    .map(({ x, y, width: across, height: down }) => ({
+      box: { x: (x - part.x) * scale, y: (y - part.y) * scale, width: across * scale, height: down * scale },
+      score: 5,
+    }));
+}
+
+const person = (x: number, y: number, size = 60): Box => ({ x, y, width: size, height: size });
+const isAt = (faces: readonly Face[], box: Box) => faces.some((face) => overlap(face.box, box) > 0.8);
+const kinds = (looks: readonly Look[]) =>
+  looks.map(({ search }) => (search.quick ? 'field' : search.expected ? 'known' : 'other'));
+
+describe('CameraWatch', () => {
+  it('looks at the whole of the first frame, and at nothing while nothing moves', async () => {
+    const world = new World();
+    world.people = [person(300, 200)];
+    const first = await world.next();
+    expect(first).toMatchObject({ looked: true, faces: [{ box: world.people[0] }] });
+    const second = await world.next();
+    expect(second).toEqual({ looked: false, faces: first.faces });
+    expect(world.last).toEqual([]);
+    expect(world.counts).toMatchObject({ whole: 1, fields: 0, unchanged: 1 });
+  });
+
+  it('finds somebody who comes, by the field in which it moved, and looks at the place of a known face only', async () => {
+    const world = new World();
+    await world.next({ after: 200 });
+    await world.next({ after: 200 });
+    world.people = [person(620, 300)];
+    const { faces, looked } = await world.next({ after: 200 });
+    expect(looked).toBe(true);
+    expect(isAt(faces, world.people[0]!)).toBe(true);
+    expect(kinds(world.last)).toContain('field');
+    // What a field shows is looked at again, closely.
+    expect(kinds(world.last).at(-1)).toBe('other');
+    // The left half of the picture was left alone.
+    expect(world.last.every(({ part }) => part.width === width || part.x > 0)).toBe(true);
+
+    world.people = [person(640, 305)];
+    expect(isAt((await world.next()).faces, world.people[0]!)).toBe(true);
+    expect(kinds(world.last)).toEqual(['known']);
+    const { part } = world.last[0]!;
+    expect(part.width * part.height).toBeLessThan(5 * 60 * 60);
+  });
+
+  it('looks at a face of the full frame where the picture is smaller', async () => {
+    const world = new World();
+    world.people = [person(300, 200)];
+    const { faces } = await world.next({ width: width * 2 });
+    expect(faces).toMatchObject([{ box: { x: 600, y: 400, width: 120, height: 120 } }]);
+  });
+
+  it('reports somebody who is not seen any more in no frame that was looked at, and looks for them for a while', async () => {
+    const world = new World();
+    world.people = [person(300, 200)];
+    await world.next();
+    world.people = [];
+    expect((await world.next()).faces).toEqual([]);
+    expect(kinds(world.last)).toContain('known');
+    world.people = [person(305, 204)];
+    expect(isAt((await world.next()).faces, world.people[0]!)).toBe(true);
+    world.people = [];
+    await world.frames(20);
+    world.people = [person(700, 400)];
+    await world.next();
+    expect(kinds(world.last)).not.toContain('known');
+  });
+
+  it('looks at everything in the time of a full look, where nothing moves, within the budget of each frame', async () => {
+    const world = new World({ fullLookMs: 1000, budgetMs: 10 });
+    // A whole look takes 260 ms, the largest field 20.
+    world.cost = 0.0005;
+    world.people = [person(300, 200)];
+    await world.next();
+    await world.frames(75);
+    const frames = world.looks.slice(31);
+    const parts = new Set(
+      frames
+        .flat()
+        .filter(({ search }) => search.quick)
+        .map(({ part, image }) => JSON.stringify([part, image.width])),
+    );
+    expect(parts.size).toBe(5);
+    const costs = frames.map((looks) =>
+      looks.reduce((sum, { image }) => sum + image.data.length * 0.0005, 0),
+    );
+    expect(Math.max(...costs)).toBeLessThan(10 + 40);
+    expect(costs.reduce((sum, cost) => sum + cost, 0) / costs.length).toBeLessThan(10);
+    expect(world.counts.unchanged).toBeGreaterThan(20);
+  });
+
+  it('stays within the budget where everything moves, and leaves no field out', async () => {
+    const world = new World({ fullLookMs: 1000, budgetMs: 10, motionGate: false });
+    world.cost = 0.0005;
+    await world.next();
+    await world.frames(60);
+    const costs = world.looks
+      .slice(1)
+      .map((looks) => looks.reduce((sum, { image }) => sum + image.data.length * 0.0005, 0));
+    expect(costs.reduce((sum, cost) => sum + cost, 0) / costs.length).toBeLessThan(12);
+    const parts = world.looks
+      .slice(1, 30)
+      .flat()
+      .map(({ part, image }) => JSON.stringify([part, image.width]));
+    expect(new Set(parts).size).toBe(5);
+  });
+
+  it('keeps to the budget among many known faces, and sees each of them in turn', async () => {
+    const world = new World({ budgetMs: 10 });
+    // A close look takes 3.2 ms.
+    world.cost = 0.0005;
+    world.people = Array.from({ length: 12 }, (_, index) =>
+      person(40 + 150 * (index % 6), 60 + 200 * Math.floor(index / 6), 50),
+    );
+    await world.next();
+    const seen = new Set<number>();
+    for (let frame = 0; frame < 16; frame += 1) {
+      world.people = world.people.map((box) => ({ ...box, x: box.x + 2 }));
+      const { faces } = await world.next();
+      expect(faces.length).toBeLessThanOrEqual(4);
+      for (const face of faces) seen.add(world.people.findIndex((box) => overlap(box, face.box) > 0.8));
+    }
+    expect(seen.size).toBe(12);
+  });
+
+  it.each([
+    ['a picture of its own', { still: true }],
+    ['a frame long after the one before', { after: 400 }],
+    ['a frame of the same time', { after: 0 }],
+    ['a frame from before', { after: -5000 }],
+  ])('looks at the whole of %s', async (_, options) => {
+    const world = new World();
+    await world.frames(2);
+    world.people = [person(300, 200)];
+    const { faces } = await world.next(options);
+    expect(faces).toHaveLength(1);
+    expect(world.counts).toMatchObject({ whole: 2, fields: 0 });
+  });
+
+  it('begins anew with a picture of another size', async () => {
+    const world = new World();
+    await world.frames(2);
+    const picture = { data: new Uint8Array(640 * 360), width: 640, height: 360 };
+    await world.next({ picture });
+    await world.next({ picture });
+    expect(world.counts).toMatchObject({ whole: 2, unchanged: 2 });
+  });
+
+  it('looks at each whole frame without close looks, and only at those in which something moved with the gate', async () => {
+    const plain = new World({ closeLooks: false, motionGate: false });
+    await plain.frames(3);
+    expect(plain.counts).toMatchObject({ whole: 3, unchanged: 0 });
+    const gated = new World({ closeLooks: false, fullLookMs: 1000 });
+    await gated.frames(3);
+    expect(gated.counts).toMatchObject({ whole: 1, unchanged: 2 });
+    gated.people = [person(300, 200)];
+    expect((await gated.next()).faces).toHaveLength(1);
+    await gated.frames(40);
+    expect(gated.counts).toMatchObject({ whole: 3 });
+  });
+
+  it('gives the faces of an unchanged frame when the frame before it is through', async () => {
+    const world = new World({ closeLooks: false });
+    world.people = [person(300, 200)];
+    let finish = () => {};
+    const waiting = new Promise<void>((resolve) => (finish = resolve));
+    const first = world.next({
+      search: async (looks) => {
+        await waiting;
+        return {
+          findings: looks.map((look) => seenIn(look, world.people)),
+          milliseconds: looks.map(() => 1),
+        };
+      },
+    });
+    const second = world.next();
+    let isThrough = false;
+    void second.then(() => (isThrough = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isThrough).toBe(false);
+    finish();
+    expect(await second).toEqual({ faces: (await first).faces, looked: false });
+  });
+
+  it('plans frames in their order, also when a picture is there later than the next one', async () => {
+    const world = new World();
+    let show = (_: GreyImage) => {};
+    const late = new Promise<GreyImage>((resolve) => (show = resolve));
+    const empty = { data: new Uint8Array(width * height).fill(90), width, height };
+    const first = world.next({ picture: late });
+    const second = world.next({ picture: empty });
+    show(empty);
+    expect(await first).toMatchObject({ looked: true });
+    expect(await second).toMatchObject({ looked: false });
+  });
+
+  it('goes on after a frame that failed', async () => {
+    const world = new World();
+    await expect(world.next({ picture: Promise.reject(new Error('damaged')) })).rejects.toThrow('damaged');
+    await expect(world.next({ search: () => Promise.reject(new Error('out of luck')) })).rejects.toThrow(
+      'luck',
+    );
+    world.people = [person(300, 200)];
+    expect((await world.next()).faces).toHaveLength(1);
+  });
+});

@@ -1,0 +1,292 @@
+import type { Face } from '../face';
+import { FaceMemory, type KnownFace } from './face-memory';
+import {
+  closeLook,
+  enlarged,
+  type Look,
+  overlap,
+  placed,
+  SAME_FACE,
+  type WholeSettings,
+  wholeLook,
+  withoutDoubles,
+} from './look';
+import type { GreyImage, ModelFinding } from './model';
+import { hasMoved, MotionGrid } from './motion-grid';
+import { type FieldSettings, type SearchField, searchFields } from './search-fields';
+import { shrink } from './shrink';
+
+export interface WatchSettings extends FieldSettings, WholeSettings {
+  readonly motionGate: boolean;
+  readonly closeLooks: boolean;
+  /** Milliseconds; 0 is never. */
+  readonly fullLookMs: number;
+  /** Milliseconds a frame; 0 is without a limit. */
+  readonly budgetMs: number;
+}
+
+/** What was done with a frame, for the statistics. */
+export interface LookCounts {
+  /** Whole pictures looked at in one go. */
+  whole: number;
+  /** Fields of a picture. */
+  fields: number;
+  /** Places of a known face, or of what a field showed. */
+  close: number;
+  /** Frames in which nothing had changed. */
+  unchanged: number;
+}
+
+/** A frame as it comes in. */
+export interface Seen {
+  /** Its grey picture, which may be smaller than the frame. */
+  readonly picture: GreyImage | Promise<GreyImage>;
+  /** Capture time in milliseconds. */
+  readonly at: number;
+  /** A picture of its own, which has nothing to do with the one before. */
+  readonly still: boolean;
+  /** Of the full frame, in pixels. */
+  readonly width: number;
+  /** Looks at pictures in a thread; `milliseconds` is what each of them took. */
+  search(looks: readonly Look[]): Promise<{
+    readonly findings: readonly (readonly ModelFinding[])[];
+    readonly milliseconds: readonly number[];
+  }>;
+}
+
+/** What is to be done with a frame. */
+interface Plan {
+  readonly picture: GreyImage;
+  readonly looked: boolean;
+  readonly places: readonly KnownFace[];
+  readonly fields: readonly FieldState[] | 'all';
+}
+
+interface FieldState {
+  readonly field: SearchField;
+  /** Its cells when it was last looked at; undefined before. */
+  seen?: Float32Array;
+  lookedAt: number;
+  /** What a look at it takes, in milliseconds. */
+  cost: number;
+}
+
+/** Frames further apart are looked at whole: what is in them has little to do with the one before. */
+const LONGEST_INTERVAL_MS = 250;
+/** A field in which something moves is looked at again after this at the earliest: three times in half a second. */
+const REVISIT_MS = 130;
+/** A known face in a picture that does not move is looked at again after this. */
+const CONFIRM_MS = 250;
+/** Of a close look, in windows: 2 windows, and half of that on each side. */
+const CLOSE_AREA = 4 ** 2;
+/** Until there is a measurement: about what a cascade takes, in milliseconds a pixel. */
+const FIRST_COST = 0.0004;
+/** By how much a cost may grow with a measurement. */
+const GROWTH = 1.05;
+
+/**
+ * What one camera's frames have shown so far, and what of the next one is worth a look: places where faces
+ * were, fields where something moved, and in turn everything else, as far as the budget goes. All boxes are
+ * in pixels of the pictures that it is given.
+ */
+export class CameraWatch {
+  readonly #settings: WatchSettings;
+  readonly #counts: LookCounts;
+  readonly #memory = new FaceMemory();
+  #fields: FieldState[] = [];
+  #size = { width: 0, height: 0 };
+  #before: number | undefined;
+  #credit = 0;
+  #closeCost: number;
+  #planned: Promise<unknown> = Promise.resolve();
+  #done: Promise<unknown> = Promise.resolve();
+
+  constructor(settings: WatchSettings, counts: LookCounts) {
+    this.#settings = settings;
+    this.#counts = counts;
+    this.#closeCost = CLOSE_AREA * settings.window.width * settings.window.height * FIRST_COST;
+  }
+
+  /** Takes the next frame, in the order of capture; boxes come back in pixels of the full frame. */
+  look({ picture, at, still, width, search }: Seen): Promise<{ faces: Face[]; looked: boolean }> {
+    const before = this.#done;
+    const planned = this.#planned.then(async () => this.#plan(await picture, at, still));
+    const looking = planned.then(async (plan) => {
+      const faces = await this.#carryOut(plan, at, search, before).catch((error) => {
+        // What it would have shown nobody knows: the next look is at everything.
+        this.#size = { width: 0, height: 0 };
+        throw error;
+      });
+      const scale = width / plan.picture.width;
+      return { faces: faces.map((face) => enlarged(face, scale)), looked: plan.looked };
+    });
+    this.#planned = planned.catch(() => {});
+    this.#done = Promise.allSettled([before, looking]);
+    return looking;
+  }
+
+  #plan(picture: GreyImage, at: number, still: boolean): Plan {
+    const { motionGate, closeLooks } = this.#settings;
+    const whole = { picture, looked: true, places: [], fields: 'all' } as const;
+    const follows = this.#follows(picture, at);
+    if (!motionGate && !closeLooks) return whole;
+    const grid = new MotionGrid(picture);
+    if (still || !follows) return this.#note(whole, this.#fields, grid, at);
+    const moved = this.#fields.filter(({ field, seen }) => {
+      return !seen || !motionGate || hasMoved(seen, grid.part(field.part));
+    });
+    if (!closeLooks) {
+      const isDue = moved.length > 0 || this.#fields.some((state) => this.#isDue(state, at));
+      return isDue ? this.#note(whole, this.#fields, grid, at) : { ...whole, looked: false, fields: [] };
+    }
+    const places = this.#places(at, moved.length > 0);
+    const fields = this.#choose(moved, at, places.length);
+    const looked = places.length + fields.length > 0;
+    return this.#note({ picture, looked, places, fields }, fields, grid, at);
+  }
+
+  #note(plan: Plan, fields: readonly FieldState[], grid: MotionGrid, at: number): Plan {
+    for (const state of fields) Object.assign(state, { seen: grid.part(state.field.part), lookedAt: at });
+    return plan;
+  }
+
+  async #carryOut(plan: Plan, at: number, search: Seen['search'], before: Promise<unknown>): Promise<Face[]> {
+    if (plan.fields === 'all') return this.#everything(plan.picture, at, search);
+    if (plan.looked) return this.#some(plan.picture, at, plan.places, plan.fields, search);
+    this.#counts.unchanged += 1;
+    await before;
+    return this.#memory.present;
+  }
+
+  /** Whether the frame goes on where the one before ended; else everything begins anew. */
+  #follows({ width, height }: GreyImage, at: number): boolean {
+    const interval = at - (this.#before ?? Number.NEGATIVE_INFINITY);
+    this.#before = at;
+    const isSameSize = width === this.#size.width && height === this.#size.height;
+    if (!isSameSize) {
+      const all = searchFields({ width, height }, this.#settings);
+      const whole = { part: { x: 0, y: 0, width, height }, width, height, search: {} };
+      this.#fields = (this.#settings.closeLooks ? all : [whole]).map((field) => ({
+        field,
+        lookedAt: Number.NEGATIVE_INFINITY,
+        cost: field.width * field.height * FIRST_COST,
+      }));
+      this.#size = { width, height };
+    }
+    return isSameSize && interval > 0 && interval <= LONGEST_INTERVAL_MS;
+  }
+
+  #isDue({ lookedAt }: FieldState, at: number): boolean {
+    const { fullLookMs } = this.#settings;
+    return fullLookMs > 0 && at - lookedAt >= fullLookMs;
+  }
+
+  /** The whole picture at once, as the model has it. */
+  async #everything(picture: GreyImage, at: number, search: Seen['search']): Promise<Face[]> {
+    this.#counts.whole += 1;
+    const look = wholeLook(picture, this.#settings);
+    const { findings } = await search([look]);
+    const faces = findings[0]!.map((finding) => placed(finding, look));
+    this.#memory.replace(faces, at);
+    return faces;
+  }
+
+  /**
+   * The known faces that half of the budget has room for: all where something moves, else those not looked at for
+   * a while. The other half is for those who are not known yet.
+   */
+  #places(at: number, isMoving: boolean): readonly KnownFace[] {
+    const places = this.#memory.places.filter(({ lookedAt }) => isMoving || at - lookedAt >= CONFIRM_MS);
+    const { budgetMs } = this.#settings;
+    return budgetMs === 0 ? places : places.slice(0, this.#closeLooksPerFrame);
+  }
+
+  /** The fields that the frame's budget has room for, those first that have waited longest; movement counts double. */
+  #choose(moved: readonly FieldState[], at: number, closeLooks: number): FieldState[] {
+    const { budgetMs } = this.#settings;
+    const wanted = this.#fields
+      .map((state) => ({ state, age: at - state.lookedAt, isMoved: moved.includes(state) }))
+      .filter(({ state, age, isMoved }) => (isMoved && age >= REVISIT_MS) || this.#isDue(state, at))
+      .toSorted((a, b) => b.age * (b.isMoved ? 2 : 1) - a.age * (a.isMoved ? 2 : 1))
+      .map(({ state }) => state);
+    if (budgetMs === 0) return wanted;
+    this.#credit = Math.min(this.#credit + budgetMs - closeLooks * this.#closeCost, 2 * budgetMs);
+    const chosen: FieldState[] = [];
+    for (const state of wanted) {
+      // One field is the least there is: it may cost more than there is credit, which is then paid off.
+      if (this.#credit <= 0 || (chosen.length > 0 && state.cost > this.#credit)) break;
+      this.#credit -= state.cost;
+      chosen.push(state);
+    }
+    return chosen;
+  }
+
+  /** Places and fields first, then a close look at what the fields have shown. */
+  async #some(
+    picture: GreyImage,
+    at: number,
+    places: readonly KnownFace[],
+    fields: readonly FieldState[],
+    search: Seen['search'],
+  ): Promise<Face[]> {
+    const close = places.map(({ face }) => closeLook(picture, face.box, this.#settings, true));
+    const wide = fields.map(({ field }) => ({
+      image: shrink(picture, field.part, field.width, field.height),
+      search: field.search,
+      part: field.part,
+    }));
+    this.#counts.close += close.length;
+    this.#counts.fields += wide.length;
+    const looks = [...close, ...wide];
+    const first = await search(looks);
+    this.#learnCosts(first.milliseconds, fields);
+    const found = first.findings.map((findings, index) =>
+      findings.map((finding) => placed(finding, looks[index]!)),
+    );
+    const sure = withoutDoubles(found.slice(0, close.length).flat());
+    const shown = withoutDoubles(found.slice(close.length).flat());
+    const unsure = this.#unsure(shown, sure);
+    const again = unsure.map(({ box }) => closeLook(picture, box, this.#settings));
+    const second = again.length > 0 ? await search(again) : { findings: [], milliseconds: [] };
+    this.#learnCosts(second.milliseconds, []);
+    this.#counts.close += again.length;
+    const confirmed = second.findings.flatMap((findings, index) =>
+      findings.map((finding) => placed(finding, again[index]!)),
+    );
+    const faces = withoutDoubles([...sure, ...confirmed]);
+    this.#memory.learn(
+      faces,
+      places.map(({ face }) => face.box),
+      at,
+    );
+    return faces;
+  }
+
+  /** What fields have shown where no face is known: as many as the budget has room for, the surest first. */
+  #unsure(shown: readonly Face[], sure: readonly Face[]): readonly Face[] {
+    const known = [...sure, ...this.#memory.places.map(({ face }) => face)];
+    const unsure = shown.filter(({ box }) => !known.some((face) => overlap(face.box, box) > SAME_FACE));
+    if (this.#settings.budgetMs === 0) return unsure;
+    const chosen = unsure.slice(0, this.#closeLooksPerFrame);
+    this.#credit -= chosen.length * this.#closeCost;
+    return chosen;
+  }
+
+  get #closeLooksPerFrame(): number {
+    return Math.max(1, Math.floor(this.#settings.budgetMs / 2 / this.#closeCost));
+  }
+
+  /** The times of close looks, and then of fields. */
+  #learnCosts(milliseconds: readonly number[], fields: readonly FieldState[]): void {
+    const closeLooks = milliseconds.length - fields.length;
+    for (const time of milliseconds.slice(0, closeLooks)) this.#closeCost = learned(this.#closeCost, time);
+    fields.forEach((state, index) => {
+      state.cost = learned(state.cost, milliseconds[closeLooks + index]!);
+    });
+  }
+}
+
+/** What a look takes when nothing disturbs it: a measurement among busy programs says little. */
+function learned(cost: number, milliseconds: number): number {
+  return Math.min(cost * GROWTH, milliseconds);
+}

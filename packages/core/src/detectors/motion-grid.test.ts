@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { SeededRandom } from '../testing/seeded-random';
+import type { GreyImage } from './model';
+import { hasMoved, MotionGrid } from './motion-grid';
+
+const [width, height] = [1920, 1080];
+const whole = { x: 0, y: 0, width, height };
+const random = new SeededRandom(11);
+
+/** A wall with stripes, the noise of a camera and, where it is said, a disc as large as a small face. */
+function scene({
+  noise = 0,
+  light = 0,
+  disc,
+}: {
+  noise?: number;
+  light?: number;
+  disc?: [number, number];
+}): GreyImage {
+  const data = new Uint8Array(width * height);
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const isDisc = disc && (x - disc[0]) ** 2 + (y - disc[1]) ** 2 < 24 ** 2;
+      const grey = (isDisc ? 170 : 90 + 40 * ((x >> 6) % 2)) + light + noise * bell();
+      data[y * width + x] = Math.max(0, Math.min(255, Math.round(grey)));
+    }
+  }
+  return { data, width, height };
+}
+
+/** About a normal distribution of deviation 1. */
+function bell(): number {
+  return (random.next() + random.next() + random.next() + random.next() - 2) * Math.sqrt(3);
+}
+
+const cells = (picture: GreyImage) => new MotionGrid(picture).part(whole);
+const before = scene({ noise: 6 });
+
+describe('hasMoved()', () => {
+  it('does not take the noise of a camera for movement', () => {
+    for (const noise of [0, 2, 6, 12]) {
+      expect(hasMoved(cells(scene({ noise })), cells(scene({ noise })))).toBe(false);
+    }
+  });
+
+  it('does not take a change of the light for movement', () => {
+    expect(hasMoved(cells(before), cells(scene({ noise: 6, light: 5 })))).toBe(false);
+    expect(hasMoved(cells(before), cells(scene({ noise: 6, light: -5 })))).toBe(false);
+  });
+
+  it('sees a small face that came, in the noise', () => {
+    expect(hasMoved(cells(before), cells(scene({ noise: 6, disc: [800, 500] })))).toBe(true);
+    expect(hasMoved(cells(before), cells(scene({ noise: 6, light: 5, disc: [803, 517] })))).toBe(true);
+  });
+
+  it('sees one that moved by half its size, and only where it was and is', () => {
+    const [here, there] = [scene({ noise: 6, disc: [800, 500] }), scene({ noise: 6, disc: [824, 500] })];
+    const moved = (part: typeof whole) =>
+      hasMoved(new MotionGrid(here).part(part), new MotionGrid(there).part(part));
+    expect(moved(whole)).toBe(true);
+    expect(moved({ x: 700, y: 400, width: 200, height: 200 })).toBe(true);
+    expect(moved({ x: 0, y: 0, width: 700, height: 1080 })).toBe(false);
+  });
+
+  it('sees a light that is switched on', () => {
+    expect(hasMoved(cells(scene({ light: -80 })), cells(before))).toBe(true);
+  });
+});
+
+describe('MotionGrid', () => {
+  it.each([
+    [1, 1],
+    [20, 20],
+    [159, 3],
+    [640, 361],
+    [4000, 3000],
+  ])('can be made of a picture of %i x %i', (across, down) => {
+    const picture = { data: new Uint8Array(across * down).fill(77), width: across, height: down };
+    const grid = new MotionGrid(picture);
+    const all = grid.part({ x: 0, y: 0, width: across, height: down });
+    expect(all).toHaveLength(grid.columns * grid.rows);
+    expect(all.every((value) => value === 77)).toBe(true);
+  });
+});

@@ -1,0 +1,91 @@
+import type { Box } from '../face';
+import type { GreyImage } from './model';
+
+/**
+ * A part of a grey picture (whole numbers, inside it) at a smaller size, in a buffer of its own. Each pixel
+ * is the mean of the area that it stands for, as OpenCV's INTER_AREA has it; a size that is not smaller is
+ * taken as the part's own.
+ */
+export function shrink(image: GreyImage, part: Box, width: number, height: number): GreyImage {
+  const across = Math.max(1, Math.min(width, part.width));
+  const down = Math.max(1, Math.min(height, part.height));
+  const data = new Uint8Array(across * down);
+  if (across === part.width && down === part.height) copy(image, part, data);
+  else average(image, part, { data, width: across, height: down });
+  return { data, width: across, height: down };
+}
+
+function copy(image: GreyImage, part: Box, to: Uint8Array): void {
+  for (let row = 0; row < part.height; row += 1) {
+    const from = (part.y + row) * image.width + part.x;
+    to.set(image.data.subarray(from, from + part.width), row * part.width);
+  }
+}
+
+/** Shares of a pixel are counted in parts of this. */
+const WHOLE = 1024;
+
+/** Rows are added up first, which runs straight through the memory; then the columns of the sum. */
+function average({ data, width: stride }: GreyImage, part: Box, to: GreyImage): void {
+  const sums = new Int32Array(part.width);
+  const columns = spansOf(part.width, to.width);
+  const rows = spansOf(part.height, to.height);
+  const scale = 1 / ((part.width / to.width) * (part.height / to.height) * WHOLE * WHOLE);
+  for (let y = 0; y < to.height; y += 1) {
+    sums.fill(0);
+    for (let row = rows.first[y]!; row <= rows.last[y]!; row += 1) {
+      addRow(sums, data, (part.y + row) * stride + part.x, shareOf(rows, y, row));
+    }
+    addColumns(to.data, y * to.width, sums, columns, scale);
+  }
+}
+
+/** Which source pixels each target pixel covers, and how much of the outermost two. */
+interface Spans {
+  readonly first: Int32Array;
+  readonly last: Int32Array;
+  readonly firstShare: Int32Array;
+  readonly lastShare: Int32Array;
+}
+
+function spansOf(from: number, to: number): Spans {
+  const [first, last, firstShare, lastShare] = Array.from({ length: 4 }, () => new Int32Array(to)) as [
+    Int32Array,
+    Int32Array,
+    Int32Array,
+    Int32Array,
+  ];
+  for (let index = 0; index < to; index += 1) {
+    const begin = (index * from) / to;
+    const end = ((index + 1) * from) / to;
+    first[index] = Math.floor(begin);
+    last[index] = Math.ceil(end) - 1;
+    firstShare[index] = Math.round((Math.min(first[index]! + 1, end) - begin) * WHOLE);
+    lastShare[index] = Math.round((end - last[index]!) * WHOLE);
+  }
+  return { first, last, firstShare, lastShare };
+}
+
+function shareOf({ first, last, firstShare, lastShare }: Spans, index: number, at: number): number {
+  if (at === first[index]) return firstShare[index]!;
+  return at === last[index] ? lastShare[index]! : WHOLE;
+}
+
+function addRow(sums: Int32Array, data: Uint8Array, from: number, share: number): void {
+  for (let x = 0; x < sums.length; x += 1) sums[x] = sums[x]! + data[from + x]! * share;
+}
+
+function addColumns(to: Uint8Array, start: number, sums: Int32Array, spans: Spans, scale: number): void {
+  const { first, last, firstShare, lastShare } = spans;
+  for (let x = 0; x < first.length; x += 1) {
+    const begin = first[x]!;
+    const end = last[x]!;
+    let sum = sums[begin]! * firstShare[x]!;
+    if (end > begin) {
+      let inner = 0;
+      for (let at = begin + 1; at < end; at += 1) inner += sums[at]!;
+      sum += inner * WHOLE + sums[end]! * lastShare[x]!;
+    }
+    to[start + x] = sum * scale + 0.5;
+  }
+}

@@ -1,0 +1,21 @@
+import { FaceDetector } from 'edge-relay';
+
+const paths = process.argv.slice(2);
+if (paths.length === 0) {
+  console.error(
+    'Say which pictures to look at: node packages/examples/neural-detector/dist/main.js people.jpg',
+  );
+  process.exit(2);
+}
+const detector = new FaceDetector({ model: new URL('./blazeface.js', import.meta.url) });
+try {
+  for (const path of paths) {
+    const faces = await detector.detect(path);
+    const boxes = faces.map(
+      ({ box, score }) => `${box.x},${box.y} ${box.width}x${box.height} (${score.toFixed(2)})`,
+    );
+    console.log([`${path}: ${faces.length} faces`, ...boxes].join('\n  '));
+  }
+} finally {
+  await detector.close();
+}
