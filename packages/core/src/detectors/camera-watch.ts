@@ -73,8 +73,8 @@ interface FieldState {
 
 /** Frames further apart are looked at whole: what is in them has little to do with the one before. */
 const LONGEST_INTERVAL_MS = 250;
-/** A field in which something moves is looked at again after this at the earliest: three times in half a second. */
-const REVISIT_MS = 130;
+/** A field in which something moves is looked at again after this at the earliest: twice in half a second. */
+const REVISIT_MS = 200;
 /** A known face in a picture that does not move is looked at again after this. */
 const CONFIRM_MS = 250;
 /** Of a close look, in windows: 2 windows, and half of that on each side. */
@@ -196,7 +196,7 @@ export class CameraWatch {
    * a while. The other half is for those who are not known yet.
    */
   #places(at: number, isMoving: boolean): readonly KnownFace[] {
-    const places = this.#memory.places.filter(({ lookedAt }) => isMoving || at - lookedAt >= CONFIRM_MS);
+    const places = this.#memory.places(at).filter(({ lookedAt }) => isMoving || at - lookedAt >= CONFIRM_MS);
     const { budgetMs } = this.#settings;
     return budgetMs === 0 ? places : places.slice(0, this.#closeLooksPerFrame);
   }
@@ -245,7 +245,7 @@ export class CameraWatch {
     );
     const sure = withoutDoubles(found.slice(0, close.length).flat());
     const shown = withoutDoubles(found.slice(close.length).flat());
-    const unsure = this.#unsure(shown, sure);
+    const unsure = this.#unsure(shown, sure, at);
     const again = unsure.map(({ box }) => closeLook(picture, box, this.#settings));
     const second = again.length > 0 ? await search(again) : { findings: [], milliseconds: [] };
     this.#learnCosts(second.milliseconds, []);
@@ -263,8 +263,8 @@ export class CameraWatch {
   }
 
   /** What fields have shown where no face is known: as many as the budget has room for, the surest first. */
-  #unsure(shown: readonly Face[], sure: readonly Face[]): readonly Face[] {
-    const known = [...sure, ...this.#memory.places.map(({ face }) => face)];
+  #unsure(shown: readonly Face[], sure: readonly Face[], at: number): readonly Face[] {
+    const known = [...sure, ...this.#memory.places(at).map(({ face }) => face)];
     const unsure = shown.filter(({ box }) => !known.some((face) => overlap(face.box, box) > SAME_FACE));
     if (this.#settings.budgetMs === 0) return unsure;
     const chosen = unsure.slice(0, this.#closeLooksPerFrame);

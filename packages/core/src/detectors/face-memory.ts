@@ -22,7 +22,8 @@ export class FaceMemory {
   }
 
   /** Where to look, longest unseen first. */
-  get places(): readonly KnownFace[] {
+  places(at: number): readonly KnownFace[] {
+    this.#forget(at);
     return this.#known.toSorted((a, b) => a.lookedAt - b.lookedAt);
   }
 
@@ -43,7 +44,14 @@ export class FaceMemory {
       else if (at >= known.foundAt)
         Object.assign(known, { face, foundAt: at, lookedAt: Math.max(at, known.lookedAt) });
     }
-    this.#known = this.#known.filter(({ foundAt }) => at - foundAt <= FORGOTTEN_AFTER_MS);
+    this.#forget(at);
+  }
+
+  /** Those who were looked for and not found; one that waits for its turn is not gone. */
+  #forget(at: number): void {
+    const isGone = ({ foundAt, lookedAt }: KnownFace) =>
+      foundAt < lookedAt && at - foundAt > FORGOTTEN_AFTER_MS;
+    this.#known = this.#known.filter((known) => !isGone(known));
   }
 
   #closest(box: Box): KnownFace | undefined {

@@ -108,7 +108,8 @@ describe('FrameSource chooses the capture by location', () => {
   });
 
   it.each([
-    ['/dev/video0', {}, /cameras are not supported/],
+    ['/dev/video0', { loop: true }, /loop/],
+    ['/dev/video0', { inputFormat: 'jpg' }, /inputFormat/],
     ['rtmp://user:secret@host/stream', {}, /^rtmp:\/\/\*\*\*@host\/stream: such streams are not supported/],
     ['', {}, /location/],
     [{ command: [] }, {}, /command must be a program and its arguments/],

@@ -102,43 +102,36 @@ export class JpegSplitter {
   /** Where the picture ends; undefined until more has come. */
   #findEnd(): number | undefined {
     const bytes = this.#buffer;
-    while (this.#state === 'lost' || this.#at + 4 <= this.#length || this.#isEnd(this.#at)) {
+    for (;;) {
       if (this.#state === 'lost') {
         const next = this.#indexOfBeginning(this.#at);
         if (next < 0) this.#at = Math.max(this.#at, this.#length - SOI.length + 1);
         return next < 0 ? undefined : next;
       }
-      const marker = bytes[this.#at + 1]!;
       if (this.#state === 'scan') {
         const found = bytes.subarray(0, this.#length).indexOf(0xff, this.#at);
-        if (found !== this.#at) {
-          this.#at = found < 0 ? this.#length : found;
-          continue;
-        }
-        // Within a scan, zero means a byte of 0xff, and restart markers are no end.
-        if (marker === 0 || isRestart(marker)) {
-          this.#at += 2;
-          continue;
-        }
-        this.#state = 'marker';
+        this.#at = found < 0 ? this.#length : found;
       }
+      if (this.#at + 2 > this.#length) return undefined;
+      const marker = bytes[this.#at + 1]!;
+      // Within a scan, zero means a byte of 0xff, and restart markers are no end.
+      if (this.#state === 'scan' && (marker === 0 || isRestart(marker))) {
+        this.#at += 2;
+        continue;
+      }
+      this.#state = 'marker';
       if (bytes[this.#at] !== 0xff) this.#lose();
       else if (marker === 0xd9) return this.#at + 2;
       else if (marker === 0xd8) return this.#at;
       else if (marker === 0xff) this.#at += 1;
       else if (isRestart(marker) || marker === 0x01) this.#at += 2;
       else {
+        if (this.#at + 4 > this.#length) return undefined;
         this.#lastMarkerAt = this.#at;
         this.#at += 2 + bytes.readUInt16BE(this.#at + 2);
         if (marker === 0xda) this.#state = 'scan';
       }
     }
-    return undefined;
-  }
-
-  /** Whether the last two bytes are an EOI: nothing needs to follow. */
-  #isEnd(at: number): boolean {
-    return at + 2 <= this.#length && this.#buffer[at] === 0xff && this.#buffer[at + 1] === 0xd9;
   }
 
   /** A length led astray: the next picture may begin anywhere behind the marker that had it. */

@@ -84,6 +84,14 @@ describe('JpegSplitter', () => {
     );
   });
 
+  it('finds a picture that comes byte by byte', () => {
+    for (const picture of pictures) {
+      expect(split(chunked(picture, [1])).data.map((one) => one.toString('base64'))).toEqual([
+        picture.toString('base64'),
+      ]);
+    }
+  });
+
   it('gives a picture as soon as its last byte is here, with the time of its first', () => {
     const { found } = split([plain.subarray(0, 100), plain.subarray(100, -1), plain.subarray(-1), plain]);
     expect(found.map(({ startedAt }) => startedAt)).toEqual([0, 3]);
