@@ -21,7 +21,7 @@ describe('several cameras in one edge-pipeline', () => {
     const crashing = { everyMs: 200, frames: 2, afterwards: 'crash', once: join(state, 'once') };
     const app = startApp('edge-pipeline', [
       ...['--edge-url', url, '--cloud-url', url, '--detection-width', '320', '--stall-seconds', '20'],
-      ...['--width', '640', '--height', '480'],
+      ...['--width', '640', '--height', '480', '--policy', 'all'],
       ...['--source', `door=${camera(photos, { everyMs: 200 })}`],
       ...['--source', `yard=${camera(photos, crashing)}`],
     ]);

@@ -245,6 +245,8 @@ export class Sender {
   }
 
   #comeBack(inMs: number): void {
+    // A turn that was begun before `stop()` must not keep the process alive behind it.
+    if (this.#isStopped) return;
     clearTimeout(this.#nextTurn);
     this.#nextTurn = setTimeout(() => this.pump(), Math.min(inMs, LONGEST_TIMER_MS));
   }
