@@ -1,7 +1,7 @@
 /** A block of memory that a connection is read into, in bytes. */
 const SLAB_BYTES = 512 * 1024;
 /** Blocks that wait to be read into again, at the most. */
-const SPARE_SLABS = 64;
+const SPARE_SLABS = 16;
 /** A smaller payload is copied, in bytes: it would keep a whole slab. */
 const WORTH_LENDING_BYTES = 4_096;
 
