@@ -44,7 +44,9 @@ export const roles: Readonly<Record<string, (settings: RoleSettings) => Promise<
     await publisher.open();
     let [number, underWay] = [0, 0];
     const publishOne = async () => {
-      const payload = randomBytes(500 + Math.floor(Math.random() * 3_000));
+      const payload = randomBytes(
+        Math.floor(Math.random() < 0.25 ? 5_000 + Math.random() * 35_000 : 500 + Math.random() * 3_000),
+      );
       const id = idFor(`${boot}-${number}`, payload);
       const properties = { id, camera: 'chaos', time: new Date().toISOString() };
       number += 1;

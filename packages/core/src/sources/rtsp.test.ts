@@ -80,7 +80,7 @@ function suite(ffmpegPath: string, hidesPasswords: boolean) {
     await iterator.next();
     if (hidesPasswords) expect(commandsWith(`@127.0.0.1:${server.port}`)).toEqual([]);
     await server.close();
-    await vi.waitFor(() => expect(told.length).toBeGreaterThan(2), 20_000);
+    await vi.waitFor(() => expect(told.length).toBeGreaterThan(2), 45_000);
     await iterator.return?.();
     expect(told.join()).toContain('SOURCE_');
     expect(told.join()).not.toMatch(/se%40cret|se@cret/);
@@ -106,7 +106,7 @@ function suite(ffmpegPath: string, hidesPasswords: boolean) {
     const offline: string[] = [];
     source.on('offline', ({ error }) => offline.push(error.code));
     const running = take(source, 3);
-    await vi.waitFor(() => expect(source.stats.restarts).toBeGreaterThan(3), 20_000);
+    await vi.waitFor(() => expect(source.stats.restarts).toBeGreaterThan(3), 45_000);
     await serve({ port: first.port });
     expect(await running).toHaveLength(3);
     expect(offline).toEqual(['SOURCE_UNREACHABLE']);
