@@ -80,7 +80,8 @@ function suite(ffmpegPath: string, hidesPasswords: boolean) {
     await iterator.next();
     if (hidesPasswords) expect(commandsWith(`@127.0.0.1:${server.port}`)).toEqual([]);
     await server.close();
-    await vi.waitFor(() => expect(told.length).toBeGreaterThan(2), 45_000);
+    // That it is away, and that it is tried again.
+    await vi.waitFor(() => expect(told.length).toBeGreaterThan(1), 45_000);
     await iterator.return?.();
     expect(told.join()).toContain('SOURCE_');
     expect(told.join()).not.toMatch(/se%40cret|se@cret/);
