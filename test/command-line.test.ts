@@ -13,6 +13,8 @@ describe('the command line of the apps', () => {
     ['edge-pipeline', ['--role', 'detect'], '--source'],
     ['edge-pipeline', ['--role', 'dance'], "'dance'"],
     ['edge-pipeline', ['--workers', 'many'], "'many'"],
+    ['edge-pipeline', ['--motion-gate', 'perhaps'], 'It must be on or off'],
+    ['edge-pipeline', ['--budget-ms', '-1'], "'-1'"],
     ['edge-pipeline', ['--role', 'detect', '--source', 'x', '--start-time', 'yesterday'], "'yesterday'"],
     ['edge-pipeline', ['--sauce', 'x'], '--source'],
     ['edge-pipeline', ['--role', 'detect', '--source', 'x.mp4', '--edge-url', 'localhost'], '"localhost"'],
@@ -100,7 +102,7 @@ describeWith('mosquitto', 'the apps when they are told to stop', () => {
     sink.child.kill('SIGTERM');
     expect(await sink.ended, sink.log).toBe(0);
     for (const path of await filesIn(store))
-      expect(path).toMatch(/^front-door\/dt=.*\/hour=.*\/front-door-.*\.png$/);
+      expect(path).toMatch(/^front-door\/dt=.*\/hour=.*\/front-door-.*\.jpg$/);
   });
 
   it('role both ends by itself when the last face of its source is forwarded, also over MQTT 3.1.1', async () => {

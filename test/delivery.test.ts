@@ -10,7 +10,7 @@ import sharp from 'sharp';
 import { expect, it, onTestFinished } from 'vitest';
 import { describeWith } from '../packages/core/test/requirements';
 import { startApp, until } from './app-process';
-import { filesIn, isPng, photoFolder, temporaryFolder } from './materials';
+import { filesIn, isJpeg, photoFolder, temporaryFolder } from './materials';
 
 const run = promisify(execFile);
 
@@ -30,7 +30,7 @@ describeWith('mosquitto', 'delivery', () => {
     await once(client, 'close');
     const picture = Buffer.concat(chunks);
     const { format, width } = await sharp(picture).metadata();
-    expect(format).toBe('png');
+    expect(format).toBe('jpeg');
     expect(width).toBeGreaterThan(30);
     // Decodes whole.
     await sharp(picture, { failOn: 'warning' }).raw().toBuffer();
@@ -81,7 +81,7 @@ describeWith('mosquitto', 'delivery', () => {
     const rejected = files.filter((path) => path.startsWith('rejected/'));
     const pictures = files.filter((path) => !path.startsWith('rejected/'));
     expect(pictures).toHaveLength(3);
-    for (const path of pictures) expect(await isPng(join(store, path)), path).toBe(true);
+    for (const path of pictures) expect(await isJpeg(join(store, path)), path).toBe(true);
     const [text, reason] = [
       rejected.find((path) => !path.endsWith('.json')),
       rejected.find((path) => path.endsWith('.json')),

@@ -2,7 +2,7 @@ import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startApp } from './app-process';
-import { filesIn, isPng, THREE_FACES, temporaryFolder } from './materials';
+import { filesIn, isJpeg, THREE_FACES, temporaryFolder } from './materials';
 
 describe('the demo', () => {
   it('plays a video all the way into a store on a machine with nothing but node, and loses nothing', async () => {
@@ -35,7 +35,7 @@ describe('the demo', () => {
     expect(summary.faces).toBeGreaterThan(700);
     expect(summary.stored).toBe(summary.faces);
     expect(summary.latencyMs.p99).toBeGreaterThanOrEqual(summary.latencyMs.p50);
-    expect(await isPng(join(store, pictures[0]!))).toBe(true);
+    expect(await isJpeg(join(store, pictures[0]!))).toBe(true);
     expect(demo.output).toMatch(/lost\s+0/);
     expect(demo.output).toContain(store);
   }, 180_000);

@@ -100,9 +100,9 @@ describeWith('mosquitto', 'a gallery', () => {
     expect(rows).toHaveLength(3);
     const [first] = rows as [ManifestRow];
     const picture = await fetch(`${url}picture?key=${encodeURIComponent(first.key)}`);
-    expect(picture.headers.get('content-type')).toBe('image/png');
+    expect(picture.headers.get('content-type')).toBe('image/jpeg');
     expect(Buffer.from(await picture.arrayBuffer())).toEqual(await readFile(join(store, first.key)));
-    for (const key of ['', '../outside', 'manifest/parts/x.jsonl', '/etc/passwd', 'door/none.png']) {
+    for (const key of ['', '../outside', 'manifest/parts/x.jsonl', '/etc/passwd', 'door/none.jpg']) {
       expect((await fetch(`${url}picture?key=${encodeURIComponent(key)}`)).ok, key).toBe(false);
     }
     const forget = (body: string, type: string) =>

@@ -39,6 +39,6 @@ export async function filesIn(folder: string): Promise<string[]> {
     .sort();
 }
 
-export async function isPng(path: string): Promise<boolean> {
-  return (await readFile(path)).subarray(0, 8).toString('latin1') === '\x89PNG\r\n\x1a\n';
+export async function isJpeg(path: string): Promise<boolean> {
+  return (await readFile(path)).subarray(0, 3).toString('hex') === 'ffd8ff';
 }

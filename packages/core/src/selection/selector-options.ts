@@ -33,7 +33,10 @@ export interface FaceSelectorOptions extends TrackerOptions {
   readonly budget?: BudgetOptions | undefined;
   /** What is added on each side, as a fraction of the face's width and height. @default 0.2 */
   readonly margin?: number | undefined;
-  /** @default 'png' */
+  /**
+   * `jpeg` and `webp` take about a quarter of the bytes of `png`, and nobody sees the difference; `png` keeps each
+   * pixel as it was cut out of the frame. @default 'jpeg'
+   */
   readonly format?: PictureFormat | undefined;
   /** 1 to 100, for `jpeg` and `webp`. @default 90 */
   readonly quality?: number | undefined;
@@ -77,7 +80,7 @@ export function selectorSettings(options: FaceSelectorOptions): SelectorSettings
     minimumQuality = 0,
     budget = {},
     margin = 0.2,
-    format = 'png',
+    format = 'jpeg',
     quality,
     type = FACE_EVENT_TYPE,
     maxPixels = DEFAULT_MAX_PIXELS,

@@ -69,6 +69,13 @@ export function whole(minimum: number, { fraction = false } = {}): (text: string
   };
 }
 
+/** Takes `on` or `off`, and what else switches are called; the option's value is a boolean. */
+export function onOff(text: string): boolean {
+  if (/^(on|true|yes|1)$/i.test(text)) return true;
+  if (/^(off|false|no|0)$/i.test(text)) return false;
+  throw new InvalidArgumentError('It must be on or off.');
+}
+
 /** Takes a day or a time, such as 2026-01-31 or 2026-01-31T12:00:00Z; without an offset it is UTC. */
 export function date(text: string): Date {
   const match = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/.exec(text);

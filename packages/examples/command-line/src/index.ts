@@ -4,6 +4,7 @@ export {
   command,
   date,
   InvalidArgumentError,
+  onOff,
   setting,
   textFile,
   whole,

@@ -44,6 +44,10 @@ export async function detect(
     maxFaceSize: options.maxFaceSize,
     detectionWidth: options.detectionWidth,
     workers: options.workers,
+    motionGate: options.motionGate,
+    closeLooks: options.closeLooks,
+    fullLookMs: options.fullLookMs,
+    budgetMs: options.budgetMs,
   });
   await using selector = new FaceSelector({
     policy: options.policy,
@@ -133,6 +137,10 @@ export async function detect(
     const stored = options.receipts ? `, ${faces.stored} stored` : '';
     log.info(
       `${captured} frames (${dropped} dropped), ${people} people, ${faces.published} faces, ${faces.acknowledged} acknowledged${stored}`,
+    );
+    const { wholeLooks, fieldLooks, closeLooks, unchanged } = detector.stats;
+    log.info(
+      `looked at ${wholeLooks} whole frames, ${fieldLooks} parts, ${closeLooks} faces closely; ${unchanged} frames showed nothing new`,
     );
     if (refused > 0) log.info(`${refused} faces kept back by the budget or for their quality`);
     if (faces.spooled > 0 && !options.spool) {

@@ -1,4 +1,12 @@
-import { addresses, command, InvalidArgumentError, setting, textFile, whole } from 'edge-relay-command-line';
+import {
+  addresses,
+  command,
+  InvalidArgumentError,
+  onOff,
+  setting,
+  textFile,
+  whole,
+} from 'edge-relay-command-line';
 import { parseSource, type SourceSetting } from './sources';
 
 export interface EdgePipelineOptions {
@@ -26,6 +34,10 @@ export interface EdgePipelineOptions {
   readonly maxFaceSize?: number;
   readonly detectionWidth?: number;
   readonly workers?: number;
+  readonly motionGate?: boolean;
+  readonly closeLooks?: boolean;
+  readonly fullLookMs?: number;
+  readonly budgetMs?: number;
   readonly policy: 'all' | 'first' | 'best' | 'best-every' | 'top-k';
   readonly latestSeconds?: number;
   readonly everySeconds?: number;
@@ -83,7 +95,7 @@ const EXAMPLES = `Examples:
   Look at what is seen, at http://127.0.0.1:8081:
     edge-pipeline --role detect --source holiday.mp4 --preview 8081
   Watch what is published:
-    mosquitto_sub -t hw3facestx2 -C 1 > face.png
+    mosquitto_sub -t hw3facestx2 -C 1 > face.jpg
 
 With role detect or both the app ends by itself when the source does and the last face is acknowledged.
 SIGTERM lets what is under way end; exit codes: 0 ended in order, 1 failed, 2 wrong use.`;
@@ -165,6 +177,24 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     )
     .addOption(setting('--workers <number>', 'detecting threads', { parse: whole(1) }))
     .addOption(
+      setting('--motion-gate <on|off>', 'in a video, look only where something moved', { parse: onOff }),
+    )
+    .addOption(
+      setting('--close-looks <on|off>', 'in a video, look at known faces and at parts of a frame in turn', {
+        parse: onOff,
+      }),
+    )
+    .addOption(
+      setting('--full-look-ms <milliseconds>', 'nothing in a video stays unlooked at for longer; 0 never', {
+        parse: whole(0, { fraction: true }),
+      }),
+    )
+    .addOption(
+      setting('--budget-ms <milliseconds>', 'what a frame of a video may cost, of all threads; 0 no limit', {
+        parse: whole(0, { fraction: true }),
+      }),
+    )
+    .addOption(
       setting(
         '--policy <policy>',
         'which faces are sent: of each visit the best, ..., or all; see docs/selection.md',
@@ -210,8 +240,7 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
       }),
     )
     .addOption(
-      setting('--format <format>', 'of the pictures published', {
-        default: 'png',
+      setting('--format <format>', 'of the pictures published; jpeg, or png with --preset homework', {
         choices: ['png', 'jpeg', 'webp'],
       }),
     )
@@ -267,7 +296,12 @@ export function parseOptions(argv: readonly string[]): EdgePipelineOptions {
     )
     .parse(argv as string[], { from: 'user' });
   const given = program.opts<EdgePipelineOptions>();
-  const options = { ...given, policy: given.policy ?? (given.preset === 'homework' ? 'all' : 'best') };
+  const isHomework = given.preset === 'homework';
+  const options = {
+    ...given,
+    policy: given.policy ?? (isHomework ? 'all' : 'best'),
+    format: given.format ?? (isHomework ? 'png' : 'jpeg'),
+  };
   const { role, source, cloudUrl, listCameras } = options;
   if (listCameras) return options;
   if (role !== 'bridge' && source === undefined) {
