@@ -1,4 +1,4 @@
-/** Frames a second, people found and bytes sent on made clips, beside the homework's loop; `soak [frames]` looks at memory. */
+/** Frames a second, people found and bytes sent on made clips, beside the homework's loop; or one of `visitors`, `group`, `nobody`, `small`, `switches`, `passers-by [clips]`, `soak [frames]`. */
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -37,6 +37,8 @@ const jobs: readonly Job[] = [
   { ...full, clip: 'visitors', label: 'default', options: {} },
   { ...full, clip: 'group', label: 'default', options: {} },
   { ...full, clip: 'nobody', label: 'default', options: {} },
+  { ...full, clip: 'nobody in a room', label: 'default', options: {} },
+  { ...full, clip: 'nobody at a canal', label: 'default', options: {} },
   { clip: 'visitors', height: 720, cores: 1, label: 'one core', options: { workers: 1 } },
 ];
 /** What each of the switches does, and the plain mode without any. */
@@ -54,26 +56,38 @@ const switches: readonly Job[] = [
   },
 ];
 
-const [mode = 'all', argument] = process.argv.slice(2);
+const parts = ['visitors', 'group', 'nobody', 'small'];
+const [mode = 'all', ...rest] = process.argv.slice(2);
+const argument = rest[0] === '--frames' ? rest[1] : rest[0];
 if (mode === 'job') {
   console.log(JSON.stringify(await measure(JSON.parse(argument!))));
 } else if (mode === 'clips') {
   for (const { clip, height } of jobs) console.log((await makeClip(clip, clips, height)).path);
 } else if (mode === 'soak') {
   await soak(Number(argument ?? 100_000));
-} else if (mode === 'all' || mode === 'switches') {
-  await compare(mode === 'all' ? jobs : switches);
+} else if (mode === 'passers-by') {
+  await passersBy(Number(argument ?? 6));
+} else if (mode === 'switches') {
+  await compare(switches);
+} else if (mode === 'all' || parts.includes(mode)) {
+  const isChosen = ({ clip, height }: Job) => (height === 720 ? 'small' : clip.split(' ')[0]) === mode;
+  await compare(jobs.filter((job) => mode === 'all' || isChosen(job)));
 } else {
-  console.error(`There is no ${JSON.stringify(mode)}: leave it out, or say clips, switches or soak.`);
+  console.error(
+    `There is no ${JSON.stringify(mode)}: leave it out, or say ${parts.join(', ')}, clips, switches, passers-by or soak.`,
+  );
   process.exitCode = 2;
 }
 
 async function compare(chosen: readonly Job[]): Promise<void> {
   for (const { clip, height } of chosen) await makeClip(clip, clips, height);
-  const homework = chosen === jobs ? await runHomework('visitors') : undefined;
+  const homeworks = new Map<ClipName, Awaited<ReturnType<typeof runHomework>>>();
   for (const job of chosen) {
+    const isCompared = (job.clip === 'visitors' || job.clip === 'group') && job.height === 1080;
+    if (isCompared && !homeworks.has(job.clip)) homeworks.set(job.clip, await runHomework(job.clip));
+    const homework = homeworks.get(job.clip);
     const figures = await inProcess(job);
-    const isComparable = homework && !job.decodeOnly && job.clip === 'visitors' && job.height === 1080;
+    const isComparable = homework && isCompared && !job.decodeOnly;
     console.log(
       JSON.stringify({
         ...figures,
@@ -84,6 +98,33 @@ async function compare(chosen: readonly Job[]): Promise<void> {
       }),
     );
   }
+}
+
+/** Many people at random: how many are missed, and how many pictures are of nobody. */
+async function passersBy(count: number): Promise<void> {
+  const sums = {
+    frames: 0,
+    people: 0,
+    missed: 0,
+    withoutPicture: 0,
+    withSeveralPictures: 0,
+    falsePictures: 0,
+  };
+  for (let seed = 1; seed <= count; seed += 1) {
+    const clip = `passers-by ${seed}` as const;
+    await makeClip(clip, clips, 1080);
+    const figures = await inProcess({ ...full, clip, label: 'default', options: {} });
+    console.log(JSON.stringify(figures));
+    const { frames, people = 0, missed = [], falsePictures = 0 } = figures;
+    const { withoutPicture = [], withSeveralPictures = [] } = figures;
+    sums.frames += frames;
+    sums.people += people;
+    sums.missed += missed.length;
+    sums.withoutPicture += withoutPicture.length;
+    sums.withSeveralPictures += withSeveralPictures.length;
+    sums.falsePictures += falsePictures;
+  }
+  console.log(JSON.stringify({ benchmark: 'video', label: 'all passers-by', ...sums }));
 }
 
 async function measure({ clip: name, height, options, label, cores, decodeOnly, frames }: Job) {

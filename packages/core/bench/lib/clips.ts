@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Box } from 'edge-relay';
 import sharp from 'sharp';
+import { randomFrom } from '../../test/face-world';
 import { shipped } from '../../test/media';
 
 /** A person as a photo shows them: the photo, and the box that a Haar cascade puts on the face, in its pixels. */
@@ -37,6 +38,8 @@ export interface Clip {
   readonly visits: number;
   /** Where the face of a visit is in a frame; undefined when it is not, or not wholly, in the picture. */
   faceOf(visit: number, frame: number): Box | undefined;
+  /** Whether somebody who is nearer hides more than a little of that face. */
+  isHidden(visit: number, frame: number): boolean;
 }
 
 const FRAMES_PER_SECOND = 30;
@@ -64,19 +67,28 @@ const people = {
 
 /** What is cut out around a face, in widths of its box: head and shoulders. */
 const CUT = { left: 0.4, right: 1.4, top: 0.5, bottom: 1.75 };
-/** Two of the walls are pages of a book, without a face. */
+/** Photographs without a face: a street, a room and a canal. */
+const photograph = (name: string) => shipped('admin-lte', 'dist', 'assets', 'img', name);
+const backdrops = {
+  street: photograph('photo1.png'),
+  room: photograph('photo2.png'),
+  canal: photograph('photo4.jpg'),
+} as const;
+/** Two pages of a book, without a face. */
 const pages = ['book1.png', 'book2.png'].map((name) => shipped('tracking', 'examples', 'assets', name));
 
 interface Recipe {
+  readonly backdrop: keyof typeof backdrops;
   readonly seconds: number;
   readonly visits: readonly Visit[];
   /** Pages of a book that move about, in a light that flickers. */
   readonly restless?: boolean;
 }
 
-const recipes: Record<string, Recipe> = {
+const recipes = {
   /** People who come, cross, stand and go, up to five at once, with faces of 52 to 200 pixels. */
   visitors: {
+    backdrop: 'street',
     seconds: 12,
     visits: [
       { person: 'ada', size: 90, from: 0, to: 5, start: [-120, 300], end: [1500, 340], sway: [12, 1.1] },
@@ -92,6 +104,7 @@ const recipes: Record<string, Recipe> = {
   },
   /** Five who stand together, as on a photo, and hardly move. */
   group: {
+    backdrop: 'room',
     seconds: 10,
     visits: (['ada', 'fay', 'ben', 'ina', 'cem'] as const).map((person, index) => ({
       person,
@@ -103,19 +116,56 @@ const recipes: Record<string, Recipe> = {
       sway: [4, 2 + 0.3 * index],
     })),
   },
-  /** Nobody: pages of text wander over the wall, and the light flickers. */
-  nobody: { seconds: 20, visits: [], restless: true },
-};
+  /** Nobody: pages of text wander about, and the light flickers. */
+  nobody: { backdrop: 'street', seconds: 20, visits: [], restless: true },
+  'nobody in a room': { backdrop: 'room', seconds: 20, visits: [], restless: true },
+  'nobody at a canal': { backdrop: 'canal', seconds: 20, visits: [], restless: true },
+} as const satisfies Record<string, Recipe>;
 
-export type ClipName = 'visitors' | 'group' | 'nobody';
+export type ClipName = keyof typeof recipes | `passers-by ${number}`;
+
+const PASSING_SECONDS = 24;
+
+/** Twelve people who cross the picture at random, by a seed, with faces of 50 to 190 pixels. */
+function passersBy(seed: number): Recipe {
+  const random = randomFrom(seed);
+  const between = (least: number, most: number) => Math.round(least + (most - least) * random());
+  const names = Object.keys(people) as (keyof typeof people)[];
+  const visits = names.map((person, index): Visit => {
+    const size = between(50, 190);
+    const y = between(size, HEIGHT - 2 * size);
+    const from = index * 1.5;
+    // 0.8 to 2.4 widths of the face a second; who is slow vanishes on the way.
+    const speed = size * (0.8 + 1.6 * random());
+    const way = Math.min(WIDTH + 2 * size, Math.round(speed * Math.min(12, PASSING_SECONDS - from)));
+    const isToRight = random() < 0.5;
+    const startX = isToRight ? -size : WIDTH + size;
+    return {
+      person,
+      size,
+      from,
+      to: Math.round((from + way / speed) * 100) / 100,
+      start: [startX, y],
+      end: [isToRight ? startX + way : startX - way, y + between(-40, 40)],
+      sway: [between(0, 8), 1 + random()],
+    };
+  });
+  const backdrop = (['street', 'room', 'canal'] as const)[seed % 3]!;
+  return { backdrop, seconds: PASSING_SECONDS, visits };
+}
+
+function recipeOf(name: ClipName): Recipe {
+  const passing = /^passers-by (\d+)$/.exec(name);
+  return passing ? passersBy(Number(passing[1])) : recipes[name as keyof typeof recipes];
+}
 
 /** Makes a clip with ffmpeg, or takes the one that the same recipe has made before. */
 export async function makeClip(name: ClipName, folder: string, height: 1080 | 720 = 1080): Promise<Clip> {
-  const recipe = recipes[name]!;
+  const recipe = recipeOf(name);
   const version = createHash('sha1')
     .update(JSON.stringify([recipe, people, CUT, script(recipe)]))
     .digest('hex');
-  const path = join(folder, `${name}-${height}-${version.slice(0, 10)}.mp4`);
+  const path = join(folder, `${name.replaceAll(' ', '-')}-${height}-${version.slice(0, 10)}.mp4`);
   mkdirSync(folder, { recursive: true });
   if (!existsSync(path)) await record(recipe, path, height);
   const scale = height / HEIGHT;
@@ -128,25 +178,48 @@ export async function makeClip(name: ClipName, folder: string, height: 1080 | 72
     frames: recipe.seconds * FRAMES_PER_SECOND,
     visits: recipe.visits.length,
     faceOf: (visit, frame) => faceAt(recipe.visits[visit]!, frame / FRAMES_PER_SECOND, scale),
+    isHidden: (visit, frame) => isHidden(recipe.visits, visit, frame / FRAMES_PER_SECOND),
   };
 }
 
+/** Who comes later is nearer. */
+function isHidden(visits: readonly Visit[], visit: number, seconds: number): boolean {
+  const face = placeAt(visits[visit]!, seconds);
+  if (!face) return false;
+  return visits.slice(visit + 1).some((other) => {
+    const near = placeAt(other, seconds);
+    if (!near) return false;
+    const side = near.width;
+    const left = Math.max(face.x, near.x - side * CUT.left);
+    const right = Math.min(face.x + face.width, near.x + side * CUT.right);
+    const top = Math.max(face.y, near.y - side * CUT.top);
+    const bottom = Math.min(face.y + face.height, near.y + side * CUT.bottom);
+    return right > left && bottom > top && (right - left) * (bottom - top) > 0.1 * face.width * face.height;
+  });
+}
+
 function faceAt(visit: Visit, seconds: number, scale: number): Box | undefined {
-  const { from, to, size, start, end, sway } = visit;
+  const place = placeAt(visit, seconds);
+  if (!place) return undefined;
+  const { x, y, width: size } = place;
+  if (x < 0 || y < 0 || x + size > WIDTH || y + size > HEIGHT) return undefined;
+  return { x: x * scale, y: y * scale, width: size * scale, height: size * scale };
+}
+
+function placeAt({ from, to, size, start, end, sway }: Visit, seconds: number): Box | undefined {
   if (seconds < from || seconds >= to) return undefined;
   const share = (seconds - from) / (to - from);
   const aside = sway ? sway[0] * Math.sin((2 * Math.PI * (seconds - from)) / sway[1]) : 0;
   const x = start[0] + (end[0] - start[0]) * share + aside - size / 2;
   const y = start[1] + (end[1] - start[1]) * share - size / 2;
-  if (x < 0 || y < 0 || x + size > WIDTH || y + size > HEIGHT) return undefined;
-  return { x: x * scale, y: y * scale, width: size * scale, height: size * scale };
+  return { x, y, width: size, height: size };
 }
 
 async function record(recipe: Recipe, path: string, height: number): Promise<void> {
   const parts = `${path}.parts`;
   mkdirSync(parts, { recursive: true });
   const wall = join(parts, 'wall.png');
-  await sharp(backdrop()).png().toFile(wall);
+  await sharp(backdrops[recipe.backdrop]).resize(WIDTH, HEIGHT).png().toFile(wall);
   const cutouts = await Promise.all(
     recipe.visits.map(async (visit, index) => {
       const file = join(parts, `${index}.png`);
@@ -155,7 +228,7 @@ async function record(recipe: Recipe, path: string, height: number): Promise<voi
     }),
   );
   const inputs = [wall, ...cutouts, ...(recipe.restless ? pages : [])].flatMap((file) => {
-    return ['-loop', '1', '-framerate', String(FRAMES_PER_SECOND), '-i', file];
+    return ['-framerate', String(FRAMES_PER_SECOND), '-i', file];
   });
   const { status, stderr } = spawnSync(
     'ffmpeg',
@@ -176,7 +249,7 @@ async function record(recipe: Recipe, path: string, height: number): Promise<voi
   renameSync(`${path}.part.mp4`, path);
 }
 
-/** ffmpeg's filters: each person over the wall along their way. */
+/** ffmpeg's filters: each person over the wall along their way. A picture is decoded once, and shown again and again. */
 function script({ visits, restless }: Recipe): string {
   const steps = visits.map((visit, index) => {
     const { from, to, size, start, end, sway } = visit;
@@ -184,19 +257,22 @@ function script({ visits, restless }: Recipe): string {
     const aside = sway ? `+${sway[0]}*sin(2*PI*(t-${from})/${sway[1]})` : '';
     const x = `${start[0]}+${end[0] - start[0]}*${share}${aside}-${(size * (CUT.left + 0.5)).toFixed(2)}`;
     const y = `${start[1]}+${end[1] - start[1]}*${share}-${(size * (CUT.top + 0.5)).toFixed(2)}`;
-    return `[p${index}][${index + 1}:v]overlay=x='${x}':y='${y}':enable='between(t,${from},${to}-0.001)'[p${index + 1}]`;
+    return `[p${index}][s${index + 1}]overlay=x='${x}':y='${y}':enable='between(t,${from},${to}-0.001)'[p${index + 1}]`;
   });
   let last = `p${visits.length}`;
   if (restless) {
     steps.push(
-      `[${visits.length + 1}:v]scale=500:-2[one]`,
-      `[${visits.length + 2}:v]scale=420:-2[two]`,
+      `[s${visits.length + 1}]scale=500:-2[one]`,
+      `[s${visits.length + 2}]scale=420:-2[two]`,
       `[${last}][one]overlay=x='700+600*sin(t/2)':y='200+150*sin(t)'[q1]`,
       `[q1][two]overlay=x='900+500*sin(t/1.3+2)':y='300+250*cos(t/1.7)',eq=brightness='0.05*sin(5*t)':eval=frame[q2]`,
     );
     last = 'q2';
   }
-  return [`[0:v]format=yuv420p[p0]`, ...steps, `[${last}]null`].join(';');
+  const stills = Array.from({ length: visits.length + (restless ? 2 : 0) + 1 }, (_, index) => {
+    return `[${index}:v]loop=-1:1,setpts=N/${FRAMES_PER_SECOND}/TB[s${index}]`;
+  });
+  return [...stills, `[s0]format=yuv420p[p0]`, ...steps, `[${last}]null`].join(';');
 }
 
 /** Head and shoulders at the size of the visit, with soft edges. */
@@ -233,21 +309,4 @@ async function cutOut({ person, size }: Visit): Promise<Buffer> {
     .composite([{ input: mask, blend: 'dest-in' }])
     .png()
     .toBuffer();
-}
-
-/** A wall with a door, shelves and their shadows. */
-function backdrop(): Buffer {
-  const shelf = (x: number, y: number) =>
-    `<rect x="${x}" y="${y}" width="380" height="22" fill="#6b4f36"/>` +
-    Array.from({ length: 9 }, (_, index) => {
-      const colour = ['#7a2f2f', '#2f4f7a', '#3f6b3a', '#8a7a3a'][(index * 7 + x) % 4];
-      const high = 90 + ((index * 37 + y) % 50);
-      return `<rect x="${x + 12 + index * 40}" y="${y - high}" width="30" height="${high}" fill="${colour}"/>`;
-    }).join('');
-  return Buffer.from(
-    `<svg width="${WIDTH}" height="${HEIGHT}"><defs><linearGradient id="wall" x2="1" y2="1"><stop stop-color="#cfc8b8"/>` +
-      `<stop offset="1" stop-color="#8d8778"/></linearGradient></defs><rect width="100%" height="100%" fill="url(#wall)"/>` +
-      `<rect y="900" width="100%" height="180" fill="#5a4a3c"/><rect x="1560" y="260" width="260" height="640" fill="#4d5a60"/>` +
-      `<circle cx="1590" cy="600" r="12" fill="#c0a050"/>${shelf(180, 330)}${shelf(700, 260)}${shelf(420, 620)}</svg>`,
-  );
 }

@@ -26,7 +26,7 @@ export class VisitorsBook {
 
   note(frame: number, faces: readonly Face[]): void {
     for (let visit = 0; visit < this.#clip.visits; visit += 1) {
-      if (this.#clip.faceOf(visit, frame)) this.#visible[visit]! += 1;
+      if (this.#clip.faceOf(visit, frame) && !this.#clip.isHidden(visit, frame)) this.#visible[visit]! += 1;
     }
     for (const { box } of faces) {
       const visit = this.whoIs(frame, box);
