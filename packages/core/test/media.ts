@@ -1,17 +1,21 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { deflateSync } from 'node:zlib';
 import { afterAll, beforeAll } from 'vitest';
 
 const require = createRequire(import.meta.url);
 
-/** A file that an npm package ships. */
+/** A file that an npm package ships, whether or not the package lets it be imported. */
 export function shipped(name: string, ...path: string[]): string {
-  return join(dirname(require.resolve(`${name}/package.json`)), ...path);
+  const folders = (require.resolve.paths(name) ?? []).map((folder) => join(folder, name));
+  const folder = folders.find((candidate) => existsSync(candidate));
+  if (folder) return join(folder, ...path);
+  throw new Error(`The npm package ${name} is not installed. Run npm run setup.`);
 }
 
 /** The ffmpeg of the npm package, version 4.1: always there. */
