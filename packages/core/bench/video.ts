@@ -1,4 +1,4 @@
-/** Frames a second, people found and bytes sent on made clips, beside the homework's loop; or one of `visitors`, `group`, `nobody`, `small`, `switches`, `passers-by [clips]`, `soak [frames]`. */
+/** Frames a second, people found and bytes sent on made clips, beside the homework's loop; or one of `visitors`, `group`, `nobody`, `small`, `switches`, `passers-by [clips [first]]`, `soak [frames]`. */
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -66,7 +66,7 @@ if (mode === 'job') {
 } else if (mode === 'soak') {
   await soak(Number(argument ?? 100_000));
 } else if (mode === 'passers-by') {
-  await passersBy(Number(argument ?? 6));
+  await passersBy(Number(argument ?? 6), Number(rest[1] ?? 1));
 } else if (mode === 'switches') {
   await compare(switches);
 } else if (mode === 'all' || parts.includes(mode)) {
@@ -100,8 +100,8 @@ async function compare(chosen: readonly Job[]): Promise<void> {
   }
 }
 
-/** Many people at random: how many are missed, and how many pictures are of nobody. */
-async function passersBy(count: number): Promise<void> {
+/** Many people at random, by seeds: how many are missed, and how many pictures are of nobody. */
+async function passersBy(count: number, first: number): Promise<void> {
   const sums = {
     frames: 0,
     people: 0,
@@ -110,7 +110,7 @@ async function passersBy(count: number): Promise<void> {
     withSeveralPictures: 0,
     falsePictures: 0,
   };
-  for (let seed = 1; seed <= count; seed += 1) {
+  for (let seed = first; seed < first + count; seed += 1) {
     const clip = `passers-by ${seed}` as const;
     await makeClip(clip, clips, 1080);
     const figures = await inProcess({ ...full, clip, label: 'default', options: {} });

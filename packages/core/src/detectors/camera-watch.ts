@@ -5,6 +5,7 @@ import {
   enlarged,
   type Look,
   overlap,
+  personAround,
   placed,
   SAME_FACE,
   type WholeSettings,
@@ -12,7 +13,7 @@ import {
   withoutDoubles,
 } from './look';
 import type { GreyImage, ModelFinding } from './model';
-import { hasMoved, MotionGrid } from './motion-grid';
+import { MotionGrid, type Movement, movementOf } from './motion-grid';
 import { type FieldSettings, type SearchField, searchFields } from './search-fields';
 import { shrink } from './shrink';
 
@@ -66,6 +67,9 @@ interface FieldState {
   readonly field: SearchField;
   /** Its cells when it was last looked at; undefined before. */
   seen?: Float32Array;
+  /** What moved in it since then, as far as it was judged, and when that was. */
+  movement: Movement;
+  judgedAt: number;
   lookedAt: number;
   /** What a look at it takes, in milliseconds. */
   cost: number;
@@ -73,8 +77,19 @@ interface FieldState {
 
 /** Frames further apart are looked at whole: what is in them has little to do with the one before. */
 const LONGEST_INTERVAL_MS = 250;
-/** A field in which something moves is looked at again after this at the earliest: twice in half a second. */
-const REVISIT_MS = 200;
+/**
+ * By what moved in it, a field is looked at again after this at the earliest: twice in half a second. Where only those
+ * moved whose faces are known, somebody new may be before or behind them.
+ */
+const REVISIT_MS_AFTER: Readonly<Record<Movement, number>> = {
+  new: 200,
+  known: 800,
+  none: Number.POSITIVE_INFINITY,
+};
+/** Where only known people moved, it is judged again after this whether somebody else did. */
+const JUDGE_KNOWN_MS = 60;
+/** A face that was found so short a time ago is still about there. */
+const STEADY_MS = 100;
 /** A known face in a picture that does not move is looked at again after this. */
 const CONFIRM_MS = 250;
 /** Of a close look, in windows: 2 windows, and half of that on each side. */
@@ -132,21 +147,38 @@ export class CameraWatch {
     if (!motionGate && !closeLooks) return whole;
     const grid = new MotionGrid(picture);
     if (still || !follows) return this.#note(whole, this.#fields, grid, at);
-    const moved = this.#fields.filter(({ field, seen }) => {
-      return !seen || !motionGate || hasMoved(seen, grid.part(field.part));
-    });
+    const isMoving = this.#judge(grid, at);
     if (!closeLooks) {
-      const isDue = moved.length > 0 || this.#fields.some((state) => this.#isDue(state, at));
+      const isDue = isMoving || this.#fields.some((state) => this.#isDue(state, at));
       return isDue ? this.#note(whole, this.#fields, grid, at) : { ...whole, looked: false, fields: [] };
     }
-    const places = this.#places(at, moved.length > 0);
-    const fields = this.#choose(moved, at, places.length);
+    const places = this.#places(at, isMoving);
+    const fields = this.#choose(at, places.length);
     const looked = places.length + fields.length > 0;
     return this.#note({ picture, looked, places, fields }, fields, grid, at);
   }
 
+  /** What moved in each field since it was looked at; true where anything did. */
+  #judge(grid: MotionGrid, at: number): boolean {
+    const people = this.#memory.present.map(({ box }) => personAround(box));
+    for (const state of this.#fields) {
+      const { seen, movement, judgedAt } = state;
+      const { part } = state.field;
+      if (!seen || !this.#settings.motionGate) state.movement = 'new';
+      else if (movement === 'none' || (movement === 'known' && at - judgedAt >= JUDGE_KNOWN_MS)) {
+        const unknown = people.length > 0 ? grid.outside(part, people) : undefined;
+        state.movement = movementOf(seen, grid.part(part), unknown);
+        state.judgedAt = at;
+      }
+    }
+    return this.#fields.some(({ movement }) => movement !== 'none');
+  }
+
   #note(plan: Plan, fields: readonly FieldState[], grid: MotionGrid, at: number): Plan {
-    for (const state of fields) Object.assign(state, { seen: grid.part(state.field.part), lookedAt: at });
+    for (const state of fields) {
+      const seen = grid.part(state.field.part);
+      Object.assign(state, { seen, lookedAt: at, movement: 'none', judgedAt: Number.NEGATIVE_INFINITY });
+    }
     return plan;
   }
 
@@ -168,6 +200,8 @@ export class CameraWatch {
       const whole = { part: { x: 0, y: 0, width, height }, width, height, search: {} };
       this.#fields = (this.#settings.closeLooks ? all : [whole]).map((field) => ({
         field,
+        movement: 'new',
+        judgedAt: Number.NEGATIVE_INFINITY,
         lookedAt: Number.NEGATIVE_INFINITY,
         cost: field.width * field.height * FIRST_COST,
       }));
@@ -202,12 +236,13 @@ export class CameraWatch {
   }
 
   /** The fields that the frame's budget has room for, those first that have waited longest; movement counts double. */
-  #choose(moved: readonly FieldState[], at: number, closeLooks: number): FieldState[] {
+  #choose(at: number, closeLooks: number): FieldState[] {
     const { budgetMs } = this.#settings;
     const wanted = this.#fields
-      .map((state) => ({ state, age: at - state.lookedAt, isMoved: moved.includes(state) }))
-      .filter(({ state, age, isMoved }) => (isMoved && age >= REVISIT_MS) || this.#isDue(state, at))
-      .toSorted((a, b) => b.age * (b.isMoved ? 2 : 1) - a.age * (a.isMoved ? 2 : 1))
+      .map((state) => ({ state, age: at - state.lookedAt }))
+      .filter(({ state, age }) => age >= REVISIT_MS_AFTER[state.movement] || this.#isDue(state, at))
+      .map(({ state, age }) => ({ state, urgency: state.movement === 'new' ? 2 * age : age }))
+      .toSorted((a, b) => b.urgency - a.urgency)
       .map(({ state }) => state);
     if (budgetMs === 0) return wanted;
     this.#credit = Math.min(this.#credit + budgetMs - closeLooks * this.#closeCost, 2 * budgetMs);
@@ -229,7 +264,10 @@ export class CameraWatch {
     fields: readonly FieldState[],
     search: Seen['search'],
   ): Promise<Face[]> {
-    const close = places.map(({ face }) => closeLook(picture, face.box, this.#settings, true));
+    const close = places.map(({ face, foundAt, lookedAt }) => {
+      const isSteady = foundAt === lookedAt && at - foundAt <= STEADY_MS;
+      return closeLook(picture, face.box, this.#settings, isSteady ? 'steady' : 'expected');
+    });
     const wide = fields.map(({ field }) => ({
       image: shrink(picture, field.part, field.width, field.height),
       search: field.search,

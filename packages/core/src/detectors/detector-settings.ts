@@ -46,7 +46,7 @@ export interface FaceDetectorOptions {
   readonly fullLookMs?: number | undefined;
   /**
    * What a frame of a video may cost with `closeLooks`, in milliseconds of all threads together, on average; a
-   * single one costs at most this and one field. 0 is without a limit. @default 10 for each of the workers
+   * single one costs at most this and one field. 0 is without a limit. @default 6 for each of the workers, 10 at least
    */
   readonly budgetMs?: number | undefined;
   /**
@@ -113,8 +113,9 @@ const PRESETS = {
   },
 } satisfies Record<string, Base>;
 
-/** In milliseconds for each worker: with one core, room is left for decoding 30 frames a second. */
-const BUDGET_MS = 10;
+/** In milliseconds for each worker, and at least: room is left for decoding 30 frames a second, also with one core. */
+const BUDGET_MS = 6;
+const LEAST_BUDGET_MS = 10;
 
 /** @throws {TypeError} for an option that cannot be meant. */
 export function detectorSettings(options: FaceDetectorOptions): DetectorSettings {
@@ -130,7 +131,7 @@ export function detectorSettings(options: FaceDetectorOptions): DetectorSettings
     closeLooks = base.closeLooks,
     fullLookMs = 1000,
     workers = Math.min(2, availableParallelism()),
-    budgetMs = BUDGET_MS * workers,
+    budgetMs = Math.max(LEAST_BUDGET_MS, BUDGET_MS * workers),
     maxThreadBytes = 512 * 1024 * 1024,
     model,
     workerUrl = defaultWorkerUrl(),

@@ -12,10 +12,12 @@ export interface Look {
 
 /** How wide a face is to be in a close look, in windows of the model: room for smaller and larger ones. */
 const CLOSE_WINDOWS = 2;
-/** What is looked at on each side of a face, as a fraction of its size: how far it moves in two frames. */
-const CLOSE_MARGIN = 0.5;
-/** How much smaller and larger a face may have become. */
-const [SMALLER, LARGER] = [0.7, 1.4];
+/**
+ * What is looked at on each side of a face, as a fraction of its size, and how much smaller and larger it may be.
+ * A face of the frame before has hardly moved: a look at it takes half of the time.
+ */
+const CLOSE = { margin: 0.5, smaller: 0.7, larger: 1.4 };
+const STEADY = { margin: 0.35, smaller: 0.8, larger: 1.25 };
 
 export interface SizeSettings {
   /** In pixels of the picture; 0 is without a limit. */
@@ -25,17 +27,26 @@ export interface SizeSettings {
   readonly window: { readonly width: number; readonly height: number };
 }
 
-/** A close look at where a face is thought to be, or, `expected`, where it has just been. */
-export function closeLook(picture: GreyImage, box: Box, settings: SizeSettings, expected = false): Look {
+/**
+ * A close look at where a face is thought to be (`new`), where one was a while ago (`expected`), or where one was in
+ * one of the last frames (`steady`).
+ */
+export function closeLook(
+  picture: GreyImage,
+  box: Box,
+  settings: SizeSettings,
+  known: 'new' | 'expected' | 'steady' = 'new',
+): Look {
   const { window, minFaceSize, maxFaceSize } = settings;
-  const part = around(box, CLOSE_MARGIN, picture);
+  const { margin, smaller, larger } = known === 'steady' ? STEADY : CLOSE;
+  const part = around(box, margin, picture);
   const scale = Math.min(1, (window.width * CLOSE_WINDOWS) / box.width);
   return {
     image: shrink(picture, part, Math.round(part.width * scale), Math.round(part.height * scale)),
     search: {
-      smallest: Math.floor(scale * Math.max(box.width * SMALLER, minFaceSize)),
-      largest: Math.ceil(scale * Math.min(box.width * LARGER, maxFaceSize || Number.POSITIVE_INFINITY)),
-      expected,
+      smallest: Math.floor(scale * Math.max(box.width * smaller, minFaceSize)),
+      largest: Math.ceil(scale * Math.min(box.width * larger, maxFaceSize || Number.POSITIVE_INFINITY)),
+      expected: known !== 'new',
     },
     part,
   };
@@ -58,6 +69,11 @@ export function wholeLook(picture: GreyImage, settings: WholeSettings): Look {
     search: { smallest: Math.floor(minFaceSize * scale), largest: Math.ceil(maxFaceSize * scale) },
     part,
   };
+}
+
+/** Head and shoulders of somebody whose face is known, and where they were shortly before; it may reach out of the picture. */
+export function personAround({ x, y, width, height }: Box): Box {
+  return { x: x - 0.75 * width, y: y - 0.75 * height, width: 2.5 * width, height: 3.5 * height };
 }
 
 /** A box with a margin on each side, in whole pixels inside the picture. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Box } from '../face';
 import { SeededRandom } from '../testing/seeded-random';
 import type { GreyImage } from './model';
-import { hasMoved, MotionGrid } from './motion-grid';
+import { MotionGrid, movementOf } from './motion-grid';
 
 const [width, height] = [1920, 1080];
 const whole = { x: 0, y: 0, width, height };
@@ -38,7 +39,9 @@ function bell(): number {
 const cells = (picture: GreyImage) => new MotionGrid(picture).part(whole);
 const before = scene({ noise: 6 });
 
-describe('hasMoved()', () => {
+const hasMoved = (before: Float32Array, now: Float32Array) => movementOf(before, now) !== 'none';
+
+describe('movementOf()', () => {
   it('does not take the noise of a camera for movement', () => {
     for (const noise of [0, 2, 6, 12]) {
       expect(hasMoved(cells(scene({ noise })), cells(scene({ noise })))).toBe(false);
@@ -72,6 +75,21 @@ describe('hasMoved()', () => {
 
   it('sees a light that is switched on', () => {
     expect(hasMoved(cells(scene({ light: -80 })), cells(before))).toBe(true);
+  });
+
+  it('tells those who are known from somebody new', () => {
+    const part = { x: 600, y: 300, width: 600, height: 500 };
+    const grid = new MotionGrid(scene({ noise: 6, disc: [800, 500] }));
+    const seen = new MotionGrid(before).part(part);
+    const movement = (...known: Box[]) => movementOf(seen, grid.part(part), grid.outside(part, known));
+    expect(movement({ x: 760, y: 460, width: 80, height: 80 })).toBe('known');
+    expect(movement({ x: 0, y: 0, width: 5000, height: 5000 })).toBe('known');
+    expect(movement({ x: -300, y: -300, width: 1101, height: 2000 })).toBe('new');
+    expect(movement({ x: 760, y: 500, width: 80, height: 500 })).toBe('new');
+    expect(movement({ x: 860, y: 460, width: 80, height: 80 })).toBe('new');
+    expect(movement()).toBe('new');
+    const quiet = new MotionGrid(scene({ noise: 6 })).part(part);
+    expect(movementOf(seen, quiet, grid.outside(part, []))).toBe('none');
   });
 });
 

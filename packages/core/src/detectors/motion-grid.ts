@@ -59,15 +59,38 @@ export class MotionGrid {
     }
     return cells;
   }
+
+  /** Of the same cells, 1 for each whose middle lies in none of the boxes. */
+  outside({ x, y, width, height }: Box, boxes: readonly Box[]): Uint8Array {
+    const cell = this.#cell;
+    const [left, top] = [Math.floor(x / cell), Math.floor(y / cell)];
+    const across = Math.min(this.columns, Math.ceil((x + width) / cell)) - left;
+    const down = Math.min(this.rows, Math.ceil((y + height) / cell)) - top;
+    const within = (middle: number, limit: number) => Math.max(0, Math.min(limit, middle));
+    const isOutside = new Uint8Array(across * down).fill(1);
+    for (const box of boxes) {
+      const first = within(Math.ceil(box.x / cell - 0.5) - left, across);
+      const last = within(Math.ceil((box.x + box.width) / cell - 0.5) - left, across);
+      const end = within(Math.ceil((box.y + box.height) / cell - 0.5) - top, down);
+      for (let row = within(Math.ceil(box.y / cell - 0.5) - top, down); row < end; row += 1) {
+        isOutside.fill(0, row * across + first, row * across + last);
+      }
+    }
+    return isOutside;
+  }
 }
+
+/** What moved in a part since it was seen before. */
+export type Movement = 'none' | 'known' | 'new';
 
 /**
  * Whether something moved between two views of the same part: some cells changed by more than the noise.
  * The noise is taken from the two views themselves (the median of the differences does not see what moves),
  * and a part that became a little lighter or darker as a whole has not moved.
+ * @param unknown 1 for each cell in which somebody new may be (`outside()`); without, all are.
  */
-export function hasMoved(before: Float32Array, now: Float32Array): boolean {
-  const differences = new Int32Array(2 * MIDDLE);
+export function movementOf(before: Float32Array, now: Float32Array, unknown?: Uint8Array): Movement {
+  const differences = COUNTS.fill(0);
   for (let index = 0; index < now.length; index += 1) {
     differences[MIDDLE + Math.round((now[index]! - before[index]!) * STEPS)]! += 1;
   }
@@ -79,13 +102,19 @@ export function hasMoved(before: Float32Array, now: Float32Array): boolean {
     Math.min(HIGHEST_THRESHOLD * STEPS, DEVIATIONS * deviation),
   );
   const [lowest, highest] = [shift - threshold, shift + threshold];
-  let changed = 0;
+  let [changed, changedUnknown] = [0, 0];
   for (let index = 0; index < now.length; index += 1) {
     const difference = (now[index]! - before[index]!) * STEPS;
-    if (difference < lowest || difference > highest) changed += 1;
+    if (difference >= lowest && difference <= highest) continue;
+    changed += 1;
+    if (unknown?.[index] !== 0) changedUnknown += 1;
+    if (changedUnknown >= FEWEST_CELLS) return 'new';
   }
-  return changed >= FEWEST_CELLS;
+  return changed >= FEWEST_CELLS ? 'known' : 'none';
 }
+
+/** Used again and again: it is called for many parts of every frame, and never waits. */
+const COUNTS = new Int32Array(2 * MIDDLE);
 
 function medianOf(counts: Int32Array, total: number): number {
   let seen = 0;
