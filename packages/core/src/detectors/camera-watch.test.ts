@@ -137,6 +137,52 @@ describe('CameraWatch', () => {
     expect(part.width * part.height).toBeLessThan(5 * 60 * 60);
   });
 
+  it('looks for others around somebody who is known and moves less often than where something else does', async () => {
+    const world = new World();
+    world.people = [person(300, 200)];
+    await world.next();
+    const looked: number[] = [];
+    for (let frame = 1; looked.length === 0 && frame <= 40; frame += 1) {
+      world.people = [person(300 + 8 * (frame % 2), 200)];
+      expect((await world.next()).faces).toHaveLength(1);
+      if (kinds(world.last).includes('field')) looked.push(frame);
+    }
+    // 800 ms at 33 ms a frame.
+    expect(looked[0]).toBeGreaterThanOrEqual(25);
+    expect(looked[0]).toBeLessThanOrEqual(27);
+
+    // Somebody comes beside, right after all was looked at: 200 ms later.
+    await world.next({ still: true });
+    let frame = 0;
+    for (let found = 1; found < 2 && frame < 30; frame += 1) {
+      world.people = [person(300 + 8 * (frame % 2), 200), person(430, 220)];
+      found = (await world.next()).faces.length;
+    }
+    expect(frame).toBeLessThanOrEqual(8);
+  });
+
+  it('looks where something moved before it looks where it is only time', async () => {
+    const framesUntilFound = async (motionGate: boolean) => {
+      let frames = 0;
+      for (const place of [
+        person(60, 60),
+        person(400, 200),
+        person(700, 60),
+        person(60, 400),
+        person(800, 440),
+      ]) {
+        const world = new World({ fullLookMs: 1, budgetMs: 5, motionGate });
+        world.cost = 0.0004;
+        await world.next();
+        await world.frames(50);
+        world.people = [place];
+        for (let found = 0; found === 0; frames += 1) found = (await world.next()).faces.length;
+      }
+      return frames;
+    };
+    expect(await framesUntilFound(true)).toBeLessThan(0.8 * (await framesUntilFound(false)));
+  });
+
   it('looks at a face of the full frame where the picture is smaller', async () => {
     const world = new World();
     world.people = [person(300, 200)];

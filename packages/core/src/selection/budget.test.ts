@@ -35,6 +35,13 @@ it('allows in any time what a minute brings at once, and then as much as comes i
   );
 });
 
+it('makes up for a quiet time with what one minute brings, and no more', () => {
+  const budget = new Budget({ picturesPerMinute: 3 });
+  expect(spend(budget, [0])).toEqual([0]);
+  const later = Array.from({ length: 10 }, () => 60 * MINUTE);
+  expect(spend(budget, later)).toHaveLength(3);
+});
+
 it('adds up to a picture where there is less than one a minute', () => {
   const times = Array.from({ length: 600 }, (_, second) => second * 1000);
   expect(spend(new Budget({ picturesPerMinute: 0.5 }), times)).toEqual([
