@@ -24,6 +24,8 @@ interface Job {
   readonly label: string;
   readonly options: FaceDetectorOptions;
   readonly decodeOnly?: boolean;
+  /** Of the pictures; without, the selector's own. */
+  readonly format?: 'png' | 'webp';
   /** Begins the clip anew until there are so many frames. */
   readonly frames?: number;
 }
@@ -36,6 +38,7 @@ const jobs: readonly Job[] = [
   { ...full, clip: 'visitors', label: 'decoding alone', options: {}, decodeOnly: true },
   { ...full, clip: 'visitors', label: 'default', options: {} },
   { ...full, clip: 'group', label: 'default', options: {} },
+  { ...full, clip: 'visitors', label: 'as PNG', options: {}, format: 'png' },
   { ...full, clip: 'nobody', label: 'default', options: {} },
   { ...full, clip: 'nobody in a room', label: 'default', options: {} },
   { ...full, clip: 'nobody at a canal', label: 'default', options: {} },
@@ -127,10 +130,10 @@ async function passersBy(count: number, first: number): Promise<void> {
   console.log(JSON.stringify({ benchmark: 'video', label: 'all passers-by', ...sums }));
 }
 
-async function measure({ clip: name, height, options, label, cores, decodeOnly, frames }: Job) {
+async function measure({ clip: name, height, options, label, cores, decodeOnly, frames, format }: Job) {
   const clip = await makeClip(name, clips, height);
   const detector = new FaceDetector(options);
-  const selector = new FaceSelector({ policy: 'best' });
+  const selector = new FaceSelector({ policy: 'best', format });
   await detector.open();
   // Node compiles what is used most while it runs: the figures are those of a program that has run for a while.
   if (!decodeOnly) await pipeline(limited(new FrameSource(clip.path), 200), detector, { write() {} });
