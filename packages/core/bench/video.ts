@@ -87,7 +87,8 @@ async function compare(chosen: readonly Job[]): Promise<void> {
   const homeworks = new Map<ClipName, Awaited<ReturnType<typeof runHomework>>>();
   for (const job of chosen) {
     const isCompared = (job.clip === 'visitors' || job.clip === 'group') && job.height === 1080;
-    if (isCompared && !homeworks.has(job.clip)) homeworks.set(job.clip, await runHomework(job.clip));
+    if (isCompared && chosen !== switches && !homeworks.has(job.clip))
+      homeworks.set(job.clip, await runHomework(job.clip));
     const homework = homeworks.get(job.clip);
     const figures = await inProcess(job);
     const isComparable = homework && isCompared && !job.decodeOnly;
