@@ -34,7 +34,7 @@ export interface FaceSelectorOptions extends TrackerOptions {
   /** What is added on each side, as a fraction of the face's width and height. @default 0.2 */
   readonly margin?: number | undefined;
   /**
-   * `jpeg` and `webp` take about a quarter of the bytes of `png`, and nobody sees the difference; `png` keeps each
+   * `jpeg` takes about a ninth of the bytes of `png`, and nobody sees the difference; `png` keeps each
    * pixel as it was cut out of the frame. @default 'jpeg'
    */
   readonly format?: PictureFormat | undefined;
