@@ -58,12 +58,13 @@ export {
   audit,
   type Finding,
 } from './sinks/audit';
-export type { CameraAudit, HopLatency } from './sinks/camera-account';
+export type { CameraAudit } from './sinks/camera-account';
 export type { Placement } from './sinks/file-placement';
 export { FileStore } from './sinks/file-store';
 export type { FileStoreOptions } from './sinks/file-store-options';
 export { type ForgetOptions, type ForgetReport, forget } from './sinks/forget';
 export type { Selection } from './sinks/forget-selection';
+export type { ClockDifference, HopLatency } from './sinks/hop-account';
 export {
   type CompactionOptions,
   type CompactionReport,

@@ -1,5 +1,5 @@
 import { KeyTable } from './key-table';
-import { FORGOTTEN, HOURS, hourFolders, MANIFEST, PARTS } from './manifest-keys';
+import { FORGOTTEN, HOURS, hourFolders, MANIFEST, PARTS, REMOVED } from './manifest-keys';
 import { decodeRows, type ManifestRow } from './manifest-row';
 import type { Store } from './store';
 
@@ -32,7 +32,10 @@ export async function* manifestPages(
   for (let round = 0; round < ROUNDS; round += 1) {
     let hasVanished = false;
     const keys: string[] = [];
-    for (const folder of folders) keys.push(...(await keysOf(store, folder)).filter((key) => !read.has(key)));
+    for (const folder of folders) {
+      const found = await keysOf(store, folder);
+      keys.push(...found.filter((key) => !(read.has(key) || key.startsWith(REMOVED))));
+    }
     for await (const page of pagesOf(store, inOrder(keys))) {
       read.add(page.key);
       if (page.data === undefined) hasVanished = true;

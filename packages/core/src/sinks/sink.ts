@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
-import { RelayError } from '../errors';
+import { messageOf, RelayError } from '../errors';
 import { formatRanges, type GapRecord, gapIn } from '../gap-record';
 import type { Message } from '../message';
 import { pause, type RetryOptions, retryDelayMs, retryOptions } from '../retry';
@@ -19,6 +19,7 @@ import { ManifestWriter } from './manifest-writer';
 import { conflictKey, gapKey, keyFields, noteKey, OWN_FOLDERS, rejectedKey } from './object-key';
 import { objectMetadata } from './object-metadata';
 import { arrivalOf, type Provenance } from './provenance';
+import { RemovalAccount } from './removal-account';
 import type { S3StoreOptions } from './s3-options';
 import type { SinkEvents, SinkStats, StoredReport } from './sink-events';
 import type { Store } from './store';
@@ -99,6 +100,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   readonly #limit: Limit;
   readonly #manifest: ManifestWriter | undefined;
   readonly #upkeep: ManifestUpkeep | undefined;
+  readonly #removals: RemovalAccount | undefined;
   readonly #stats = {
     stored: 0,
     duplicates: 0,
@@ -110,7 +112,10 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     retries: 0,
   };
   readonly #passNotice = (event: { readonly message: string }) => void this.emit('notice', event);
-  readonly #passRemoval = (event: RemovedEvent) => void this.emit('removed', event);
+  readonly #passRemoval = (event: RemovedEvent) => {
+    this.#removals?.add(event);
+    this.emit('removed', event);
+  };
   #opening: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -136,6 +141,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#limit = new Limit(concurrency);
     this.#manifest = settings && new ManifestWriter((key, data) => this.#putPart(key, data), settings);
     this.#upkeep = settings && this.#upkeepOf(settings.upkeep);
+    this.#removals = settings && this.#removalsOf();
     this.#examination = { accept: acceptance(accept), maxPixels, maxSeconds: maxDecodeSeconds };
     this.#retry = retryOptions(retry);
     this.#ownsStore = !isStore(location);
@@ -192,7 +198,10 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#closing.abort();
     await Promise.allSettled([this.#opening, ...this.#inFlight]);
     await this.#upkeep?.stop();
+    await this.#removals?.flush();
     if (this.#ownsStore) await this.store.close();
+    // What was removed while it closed.
+    await this.#removals?.flush();
     this.store.events?.off('notice', this.#passNotice).off('removed', this.#passRemoval);
   }
 
@@ -349,6 +358,15 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#upkeep?.partWritten();
   }
 
+  #removalsOf(): RemovalAccount {
+    const put = (key: string, data: Uint8Array) =>
+      this.#put(key, data, { contentType: 'application/x-ndjson' });
+    return new RemovalAccount(put, (error) => {
+      const message = `What was removed from ${this.store.location} could not be written down (${messageOf(error)}): an audit will take it for lost.`;
+      this.emit('notice', { message });
+    });
+  }
+
   #upkeepOf(options: ConstructorParameters<typeof ManifestUpkeep>[1]): ManifestUpkeep {
     return new ManifestUpkeep((signal) => compactManifest(this.store, { signal }), options, {
       done: (report) => {
@@ -366,8 +384,11 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     signal: AbortSignal | undefined,
   ): Promise<Kept> {
     const sha256 = createHash('sha256').update(data).digest('hex');
-    const metadata = objectMetadata(provenance.attributes, sha256);
-    const details = { ...(contentType !== undefined && { contentType }), metadata, signal };
+    const details = {
+      ...(contentType !== undefined && { contentType }),
+      ...(this.store.supports.metadata && { metadata: objectMetadata(provenance.attributes, sha256) }),
+      signal,
+    };
     for (let attempt = 0; attempt < VANISHING_ATTEMPTS; attempt += 1) {
       if ((await this.#put(key, data, details)) === 'created') {
         this.#stats.bytes += data.byteLength;
