@@ -26,7 +26,7 @@ const FOLDERS = [FORGOTTEN, HOURS, PARTS];
  */
 export async function* manifestPages(
   store: Store,
-  folders: readonly string[] = [MANIFEST],
+  folders: Iterable<string> = [MANIFEST],
 ): AsyncGenerator<ManifestPage> {
   const read = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -82,7 +82,8 @@ export function foldersFor(row?: { readonly camera: string; readonly captured?: 
 
 /**
  * The rows of a manifest, each once, without those of what is forgotten, in no promised order.
- * Only those of this camera, and of this day of it (`2026-01-31`), where they are given, and of this day of it: that needs no reading of the others.
+ * Only those of this camera, and of this day of it (`2026-01-31`), where they are given: that needs no reading of
+ * the others.
  */
 export async function* readManifest(
   store: Store,
