@@ -73,8 +73,9 @@ export {
 export type { ManifestOptions } from './sinks/manifest-options';
 export { type ManifestDay, manifestDays, readManifest } from './sinks/manifest-reader';
 export type { ManifestRow, ManifestTimes } from './sinks/manifest-row';
-export { type NewestPage, type NewestQuery, newestPictures } from './sinks/newest-pictures';
 export { MemoryStore } from './sinks/memory-store';
+export { type NewestPage, type NewestQuery, newestPictures } from './sinks/newest-pictures';
+export { isPictureKey } from './sinks/object-key';
 export type { S3StoreOptions } from './sinks/s3-options';
 export { S3Store } from './sinks/s3-store';
 export { Sink, type SinkOptions } from './sinks/sink';

@@ -96,7 +96,10 @@ it('reads an hour of a day with 100,000 pictures for a page of it, and not the d
   await store.add(day, true);
   const { rows, next } = await newestPictures(store, { limit: 60 });
   expect(rows.map(({ key }) => key)).toEqual(
-    day.slice(-60).map(({ key }) => key).reverse(),
+    day
+      .slice(-60)
+      .map(({ key }) => key)
+      .reverse(),
   );
   let all = 0;
   for await (const { bytes } of store.list()) all += bytes;

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { type ServerType, serve } from '@hono/node-server';
 import {
   forget,
+  isPictureKey,
   type ManifestRow,
   manifestDays,
   newestPictures,
@@ -169,7 +170,7 @@ export class Gallery {
   }
 
   async #picture(key: string, download: string | undefined): Promise<Response> {
-    if (key.startsWith('manifest/')) return new Response('Not a picture.', { status: 404 });
+    if (!isPictureKey(key)) return new Response('Not a picture.', { status: 404 });
     const { store } = this.#sink;
     if (store.link && !download) {
       const headers = {
