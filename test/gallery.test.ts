@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import type { ManifestRow } from 'edge-relay';
 import { type Mosquitto, startMosquitto } from 'edge-relay/testing';
 import { expect, it, onTestFinished } from 'vitest';
+import { type VisitOptions, visit } from '../packages/core/test/browser';
 import { describeWith } from '../packages/core/test/requirements';
 import { type AppProcess, startApp, until } from './app-process';
-import { type VisitOptions, visit } from './browser';
 import { filesIn, photoFolder, temporaryFolder } from './materials';
 
 interface Running {
