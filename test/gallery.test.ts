@@ -96,8 +96,9 @@ describeWith('mosquitto', 'a gallery', () => {
     );
     const faces = async () =>
       ((await (await fetch(`${url}api/faces`)).json()) as { rows: ManifestRow[] }).rows;
+    // The row follows its object.
+    await expect.poll(faces, { timeout: 10_000 }).toHaveLength(3);
     const rows = await faces();
-    expect(rows).toHaveLength(3);
     const [first] = rows as [ManifestRow];
     const picture = await fetch(`${url}picture?key=${encodeURIComponent(first.key)}`);
     expect(picture.headers.get('content-type')).toBe('image/png');
