@@ -9,7 +9,7 @@ import { captureSuite } from '../testing/capture-suite';
 import { CameraCapture, type CameraCaptureOptions } from './camera-capture';
 import { nameOfDevice } from './camera-device';
 import type { CapturedFrame, CaptureMismatch } from './capture';
-import { MatroskaReader } from './matroska-reader';
+import { NutReader } from './nut-reader';
 
 // The real driver is looked at by test/camera. Here is what it cannot do: JPEGs, a full bus, a slow sensor.
 const temporary = temporaryFolder();
@@ -39,7 +39,7 @@ esac
   return path;
 }
 
-const clip = () => join(temporary.path, 'clip.mkv');
+const clip = () => join(temporary.path, 'clip.nut');
 const ffmpegOn = (input: string) =>
   `exec '${packagedFfmpeg}' -hide_banner -nostdin -nostats -re ${input} -output_ts_offset "$uptime"`;
 let jpegCamera: string;
@@ -87,7 +87,7 @@ captureSuite({
 describe('CameraCapture', () => {
   it('passes JPEGs through as the camera made them, dated by the driver', async () => {
     const { frames, mismatches } = await read(jpegCamera, { inputFormat: 'mjpeg' }, 5);
-    const packets = [...new MatroskaReader().feed(await readFile(clip()))].map(({ data }) => data);
+    const packets = [...new NutReader().feed(await readFile(clip()))].map(({ data }) => data);
     const positions = frames.map(({ image }) => packets.findIndex((packet) => packet.equals(image.data)));
     expect(positions).toEqual([0, 1, 2, 3, 4]);
     for (const { image, clock } of frames) {
@@ -98,9 +98,9 @@ describe('CameraCapture', () => {
 
   it('skips a JPEG that is damaged, and tells', async () => {
     const bytes = await readFile(clip());
-    const third = [...new MatroskaReader().feed(bytes)][2]!.data;
+    const third = [...new NutReader().feed(bytes)][2]!.data;
     bytes.fill(0, bytes.indexOf(third) + third.length - 100, bytes.indexOf(third) + third.length);
-    const damaged = join(temporary.path, 'damaged.mkv');
+    const damaged = join(temporary.path, 'damaged.nut');
     await writeFile(damaged, bytes);
     const noisy = await standIn('noisy', c920.ffmpeg, ffmpegOn(`-i '${damaged}'`));
     const { frames, damages, error } = await read(noisy, { inputFormat: 'mjpeg' }, 6);

@@ -14,7 +14,7 @@ import { ChildProgram } from './child-program';
 import { withoutCredentials } from './credentials';
 import { findFfmpeg, knowsListOptions, knowsOption } from './ffmpeg';
 import { nameOfUrl } from './input-path';
-import { type MatroskaFrame, MatroskaReader } from './matroska-reader';
+import { NUT_TO_PIPE, type NutFrame, NutReader } from './nut-reader';
 import { StreamBacklog } from './stream-backlog';
 import { StreamClock } from './stream-clock';
 import { failureOf, isStreamDamage } from './stream-failure';
@@ -74,20 +74,17 @@ export class VideoStream implements Capture {
     const stop = () => ffmpeg.stop();
     signal.addEventListener('abort', stop, { once: true });
     try {
-      const reader = new MatroskaReader();
+      const reader = new NutReader();
       const clock = new StreamClock();
       const backlog = new StreamBacklog(Date.now());
       let header: VideoHeader | undefined;
-      let cameAt: number | undefined;
       for await (const chunk of ffmpeg.output) {
         for (const frame of reader.feed(chunk)) {
           const readAt = Date.now();
           header ??= this.#look(headerLines, frame, listener);
           const line = damage.pop();
           if (line !== undefined) this.#tellDamage(line, listener);
-          // ffmpeg keeps a frame until the next one is there: the last reading is when this one came.
-          const at = clock.timeOf(frame.positionMs, cameAt ?? readAt);
-          cameAt = readAt;
+          const at = clock.timeOf(frame.positionMs, readAt);
           if (backlog.holds(frame.positionMs, readAt)) continue;
           const isTimed = !WITHOUT_TIMES.test(header.container);
           yield {
@@ -111,7 +108,7 @@ export class VideoStream implements Capture {
   }
 
   /** What ffmpeg has said of the stream, once the first frame is here. */
-  #look(lines: readonly string[], { width, height }: MatroskaFrame, listener?: CaptureListener): VideoHeader {
+  #look(lines: readonly string[], { width, height }: NutFrame, listener?: CaptureListener): VideoHeader {
     const { maxPixels = DEFAULT_MAX_PIXELS, exact } = this.#options;
     if (width * height > maxPixels) {
       throw new RelayError(
@@ -124,7 +121,7 @@ export class VideoStream implements Capture {
     return parseVideoHeader(lines) ?? { width, height, range: 'limited', matrix: 'bt601', container: '' };
   }
 
-  #image({ data, width, height }: MatroskaFrame, { range, matrix }: VideoHeader) {
+  #image({ data, width, height }: NutFrame, { range, matrix }: VideoHeader) {
     const image = { format: 'yuv420p', data, width, height, range, matrix } as const;
     if (data.length === byteLengthOf(image)) return image;
     throw new RelayError(
@@ -184,6 +181,6 @@ function decodeOptions({ args }: StreamInput, timing: readonly string[]): string
     ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'info', '-thread_type', 'slice', ...args],
     // Both names of one layout, full range and limited: taken as it comes, without a conversion.
     ...['-map', '0:V:0', '-vf', 'format=yuv420p|yuvj420p', ...timing, '-enc_time_base', '1:1000'],
-    ...['-c:v', 'rawvideo', '-f', 'matroska', 'pipe:1'],
+    ...['-c:v', 'rawvideo', ...NUT_TO_PIPE],
   ];
 }
