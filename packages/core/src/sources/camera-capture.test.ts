@@ -61,6 +61,7 @@ async function read(ffmpegPath: string, options: CameraCaptureOptions, count: nu
     damaged: () => {
       damages += 1;
     },
+    dropped: () => {},
     mismatched: (mismatch: CaptureMismatch) => mismatches.push(mismatch),
   };
   const error = await (async () => {

@@ -1,3 +1,6 @@
+import { NUT_INVALID, NUT_STARTCODE, type NutCode, readNutCodes } from './nut-codes';
+import { NutCursor } from './nut-cursor';
+
 /** One frame out of a NUT stream. */
 export interface NutFrame {
   /** Its own memory: nothing else refers to it. */
@@ -21,15 +24,12 @@ const FILE_ID = Buffer.from('nut/multimedia container\0', 'latin1');
 const MAIN = 0x7a561f5f04adn;
 const STREAM = 0x11405bf2f9dbn;
 const SYNCPOINT = 0xe4adeeca4569n;
-/** Every startcode begins with this letter, and no frame does. */
-const N = 0x4e;
 const STARTCODE_BYTES = 8;
 const CHECKSUM_BYTES = 4;
 /** Packets that are longer have a checksum in their heads, too. */
 const SHORT_PACKET_BYTES = 4096;
 /** A header of a frame is a few numbers: what does not end after so many bytes is none. */
 const LONGEST_HEAD_BYTES = 256;
-const CODES = 256;
 
 const CODED_PTS = 1 << 3;
 const STREAM_ID = 1 << 4;
@@ -39,17 +39,6 @@ const RESERVED = 1 << 7;
 const HEADER_INDEX = 1 << 10;
 const MATCH_TIME = 1 << 11;
 const CODED_FLAGS = 1 << 12;
-const INVALID = 1 << 13;
-
-/** What the first byte of a frame says of it. */
-interface FrameCode {
-  readonly flags: number;
-  readonly ptsDelta: number;
-  readonly sizeMultiplier: number;
-  readonly sizeRemainder: number;
-  readonly reserved: number;
-  readonly headerIndex: number;
-}
 
 /**
  * Reads a NUT stream of one video track, as ffmpeg writes it into a pipe: feed it chunks as they come.
@@ -60,7 +49,7 @@ export class NutReader {
   #skip = 0;
   #frame: { readonly data: Buffer; readonly positionMs: number; filled: number } | undefined;
   #isIdentified = false;
-  #codes: FrameCode[] = [];
+  #codes: readonly NutCode[] = [];
   /** Beginnings that frames share, and leave out. */
   #elided: Buffer[] = [Buffer.alloc(0)];
   #millisecondsPerTick = { numerator: 1, denominator: 1 };
@@ -103,7 +92,7 @@ export class NutReader {
   /** Takes in what stands at the start; gives how many bytes of it are done with, 0 when more are needed. */
   #element(bytes: Buffer): number {
     if (!this.#isIdentified) return this.#identify(bytes);
-    return bytes[0] === N ? this.#packet(bytes) : this.#frameHead(bytes);
+    return bytes[0] === NUT_STARTCODE ? this.#packet(bytes) : this.#frameHead(bytes);
   }
 
   #identify(bytes: Buffer): number {
@@ -116,7 +105,7 @@ export class NutReader {
   #packet(bytes: Buffer): number {
     if (bytes.length < STARTCODE_BYTES) return 0;
     const startcode = BigInt.asUintN(48, bytes.readBigUInt64BE());
-    const cursor = new Cursor(bytes, STARTCODE_BYTES);
+    const cursor = new NutCursor(bytes, STARTCODE_BYTES);
     const length = cursor.unsigned();
     if (length > SHORT_PACKET_BYTES) cursor.skip(CHECKSUM_BYTES);
     if (cursor.isShort) return 0;
@@ -133,7 +122,7 @@ export class NutReader {
     return end;
   }
 
-  #main(cursor: Cursor): void {
+  #main(cursor: NutCursor): void {
     const version = cursor.unsigned();
     if (version > 3) cursor.unsigned();
     const streams = cursor.unsigned();
@@ -141,39 +130,12 @@ export class NutReader {
     const timeBases = cursor.unsigned();
     if (streams !== 1 || timeBases !== 1) throw new Error(`The NUT stream has ${streams} tracks, not one.`);
     this.#millisecondsPerTick = { numerator: cursor.unsigned() * 1000, denominator: cursor.unsigned() };
-    this.#readCodes(cursor);
+    this.#codes = readNutCodes(cursor);
     const elided = cursor.unsigned();
     for (let index = 0; index < elided; index += 1) this.#elided.push(cursor.bytes(cursor.unsigned()));
   }
 
-  /** The table of what each first byte means; what an entry does not say is as in the one before. */
-  #readCodes(cursor: Cursor): void {
-    let [ptsDelta, sizeMultiplier, headerIndex] = [0, 1, 0];
-    this.#codes = [];
-    while (this.#codes.length < CODES) {
-      const flags = cursor.unsigned();
-      const fields = cursor.unsigned();
-      if (fields > 0) ptsDelta = cursor.signed();
-      if (fields > 1) sizeMultiplier = cursor.unsigned();
-      if (fields > 2) cursor.unsigned(); // The track.
-      const size = fields > 3 ? cursor.unsigned() : 0;
-      const reserved = fields > 4 ? cursor.unsigned() : 0;
-      const count = fields > 5 ? cursor.unsigned() : sizeMultiplier - size;
-      if (fields > 6) cursor.signed(); // The time to match.
-      if (fields > 7) headerIndex = cursor.unsigned();
-      for (let field = 8; field < fields; field += 1) cursor.unsigned();
-      if (cursor.isShort) throw notNut();
-      for (let index = 0; index < count && this.#codes.length < CODES; ) {
-        const isStartcode = this.#codes.length === N;
-        const sizeRemainder = size + index;
-        const code = { flags, ptsDelta, sizeMultiplier, sizeRemainder, reserved, headerIndex };
-        this.#codes.push(isStartcode ? { ...code, flags: INVALID } : code);
-        if (!isStartcode) index += 1;
-      }
-    }
-  }
-
-  #stream(cursor: Cursor): void {
+  #stream(cursor: NutCursor): void {
     cursor.unsigned(); // Its number.
     cursor.unsigned(); // Its class.
     cursor.bytes(cursor.unsigned()); // Its codec.
@@ -190,10 +152,10 @@ export class NutReader {
   #frameHead(bytes: Buffer): number {
     const code = this.#codes[bytes[0]!];
     if (!code) throw notNut();
-    const cursor = new Cursor(bytes, 1);
+    const cursor = new NutCursor(bytes, 1);
     let { flags, headerIndex, reserved } = code;
     if (flags & CODED_FLAGS) flags ^= cursor.unsigned();
-    if (flags & INVALID) throw notNut();
+    if (flags & NUT_INVALID) throw notNut();
     if (flags & STREAM_ID) cursor.unsigned();
     const pts = flags & CODED_PTS ? this.#ptsOf(cursor.unsigned()) : this.#lastPts + code.ptsDelta;
     const sizeMsb = flags & SIZE_MSB ? cursor.unsigned() : 0;
@@ -223,45 +185,6 @@ export class NutReader {
     const least = this.#lastPts - Math.floor((period - 1) / 2);
     const beyond = (coded - least) % period;
     return least + (beyond < 0 ? beyond + period : beyond);
-  }
-}
-
-/** Reads numbers of variable length: seven bits a byte, the highest first. */
-class Cursor {
-  /** More was read than there is; what was read is of no use. */
-  isShort = false;
-
-  constructor(
-    private readonly source: Buffer,
-    public at: number,
-  ) {}
-
-  unsigned(): number {
-    for (let value = 0; this.at < this.source.length; ) {
-      const byte = this.source[this.at]!;
-      this.at += 1;
-      value = value * 128 + (byte & 0x7f);
-      if (byte < 0x80) return value;
-    }
-    this.isShort = true;
-    return 0;
-  }
-
-  /** 0, 1, -1, 2, -2, … are 0, 1, 2, 3, 4, … */
-  signed(): number {
-    const value = this.unsigned();
-    return value % 2 === 1 ? (value + 1) / 2 : -value / 2;
-  }
-
-  bytes(length: number): Buffer {
-    const start = this.at;
-    this.skip(length);
-    return Buffer.from(this.source.subarray(start, this.at));
-  }
-
-  skip(length: number): void {
-    this.at += length;
-    if (this.at > this.source.length) this.isShort = true;
   }
 }
 

@@ -85,11 +85,15 @@ export class VideoStream implements Capture {
           const line = damage.pop();
           if (line !== undefined) this.#tellDamage(line, listener);
           const at = clock.timeOf(frame.positionMs, readAt);
-          if (backlog.holds(frame.positionMs, readAt)) continue;
           const isTimed = !WITHOUT_TIMES.test(header.container);
+          const capturedAt = isTimed ? at : readAt;
+          if (backlog.holds(frame.positionMs, readAt)) {
+            listener?.dropped({ capturedAt });
+            continue;
+          }
           yield {
             image: this.#image(frame, header),
-            capturedAt: isTimed ? at : readAt,
+            capturedAt,
             clock: isTimed ? 'stream' : 'arrival',
             readAt,
           };
