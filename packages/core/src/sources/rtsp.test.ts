@@ -62,7 +62,9 @@ function suite(ffmpegPath: string, hidesPasswords: boolean) {
       // Each was given, or told as dropped.
       const last = frames.at(-1)!.sequence;
       const told = [...dropped, ...numbers].filter((one) => one <= last);
-      expect(told.sort((left, right) => left - right)).toEqual(Array.from({ length: last + 1 }, (__, n) => n));
+      expect(told.sort((left, right) => left - right)).toEqual(
+        Array.from({ length: last + 1 }, (__, n) => n),
+      );
       expect(source.stats).toMatchObject({ dropped: dropped.length });
       // Once the clock has settled, the distances are the camera's.
       const late = frames.map(({ capturedAt }, index) => capturedAt - numbers[index]! * FRAME_MS);
