@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createServer } from 'node:tls';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { numberOf } from '../../test/coded-picture';
 import { packagedFfmpeg } from '../../test/media';
@@ -8,6 +10,7 @@ import { describeWith } from '../../test/requirements';
 import { RtspServer, type RtspServerOptions } from '../../test/rtsp-server';
 import type { Frame } from '../frame';
 import { captureSuite } from '../testing/capture-suite';
+import { makeSelfSignedCertificate } from '../testing/certificates';
 import { FrameSource } from './frame-source';
 import type { FrameSourceOptions } from './frame-source-events';
 import { VideoCapture } from './video-capture';
@@ -95,6 +98,23 @@ function suite(ffmpegPath: string, hidesPasswords: boolean) {
     expect(told.join()).toContain('SOURCE_');
     expect(told.join()).not.toMatch(/se%40cret|se@cret/);
     expect(source.camera).toBe('127.0.0.1-live');
+  });
+
+  it('reads a stream over TLS', async () => {
+    const server = await serve(LOGIN);
+    const { cert, key } = makeSelfSignedCertificate({ name: 'camera', hosts: ['127.0.0.1'] });
+    const front = createServer({ cert, key }, (client) => {
+      const camera = connect(server.port, '127.0.0.1');
+      client.pipe(camera).pipe(client);
+      client.on('error', () => camera.destroy());
+      camera.on('error', () => client.destroy());
+    });
+    onTestFinished(() => void front.close());
+    await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+    const { port } = front.address() as AddressInfo;
+    const frames = await take(open(`rtsps://${IN_URL}127.0.0.1:${port}/live`), 5);
+    const numbers = await Promise.all(frames.map(({ image }) => numberOf(image)));
+    expect(numbers).toEqual(frames.map(({ sequence }) => sequence));
   });
 
   it('says that a password is wrong or missing, and does not try again', async () => {

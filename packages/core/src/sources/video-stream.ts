@@ -153,9 +153,14 @@ export class VideoStream implements Capture {
       // What is cut off gives a broken picture.
       fflags: '+discardcorrupt',
     };
-    if (withoutCredentials(href) !== href && (await knowsListOptions(program))) return listed(href, options);
+    // HLS comes in pieces of seconds, each all at once: ffmpeg gives its frames at their pace.
+    const pace = this.#url.pathname.endsWith('.m3u8') ? ['-re'] : [];
+    if (withoutCredentials(href) !== href && (await knowsListOptions(program))) {
+      const { args, input } = listed(href, options);
+      return { args: [...pace, ...args], input };
+    }
     const args = Object.entries(options).flatMap(([name, value]) => [`-${name}`, value]);
-    return { args: [...args, '-i', href] };
+    return { args: [...pace, ...args, '-i', href] };
   }
 }
 
@@ -166,7 +171,7 @@ interface StreamInput {
 }
 
 /** A password in an argument stands in the list of processes: the URL comes by standard input, in a list of one. */
-function listed(url: string, options: Readonly<Record<string, string>>): StreamInput {
+function listed(url: string, options: Readonly<Record<string, string>>): Required<StreamInput> {
   const protocols = 'pipe,fd,rtsp,rtsps,rtp,srtp,tcp,udp,tls,http,https,httpproxy,crypto,hls';
   const lines = [
     'ffconcat version 1.0',
