@@ -19,6 +19,12 @@ export interface NutFrame {
  */
 export const NUT_TO_PIPE = ['-flush_packets', '1', '-avioflags', 'direct', '-f', 'nut', 'pipe:1'] as const;
 
+/**
+ * Pixels as they are. ffmpeg has an encoder for that, too, which keeps a frame for each thread but one that
+ * it has.
+ */
+export const RAW_VIDEO = ['-c:v', 'rawvideo', '-threads', '1'] as const;
+
 // By "NUT Open Container Format", the draft of 2013 (version 3).
 const FILE_ID = Buffer.from('nut/multimedia container\0', 'latin1');
 const MAIN = 0x7a561f5f04adn;

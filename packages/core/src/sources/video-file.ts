@@ -6,7 +6,7 @@ import { type ChildExit, ChildProgram } from './child-program';
 import { withoutCredentials } from './credentials';
 import { findFfmpeg, knowsOption } from './ffmpeg';
 import { isRemoteFile, nameOfPath, nameOfUrl, statInput } from './input-path';
-import { NUT_TO_PIPE, NutReader } from './nut-reader';
+import { NUT_TO_PIPE, NutReader, RAW_VIDEO } from './nut-reader';
 import { Pace } from './pace';
 import { parseVideoHeader, type VideoHeader } from './video-header';
 
@@ -190,6 +190,6 @@ function decodeOptions(path: string, { range, container }: VideoHeader, passThro
     ...(range === 'full' ? ['-vf', 'scale=in_range=pc:out_range=tv'] : []),
     // Without a time base of its own, ffmpeg moves frames to the nearest multiple of the nominal rate.
     ...[passThrough, 'passthrough', '-enc_time_base', '1:1000'],
-    ...['-c:v', 'rawvideo', '-pix_fmt', 'yuv420p', ...NUT_TO_PIPE],
+    ...[...RAW_VIDEO, '-pix_fmt', 'yuv420p', ...NUT_TO_PIPE],
   ];
 }

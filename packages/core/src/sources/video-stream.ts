@@ -14,7 +14,7 @@ import { ChildProgram } from './child-program';
 import { withoutCredentials } from './credentials';
 import { findFfmpeg, knowsListOptions, knowsOption } from './ffmpeg';
 import { nameOfUrl } from './input-path';
-import { NUT_TO_PIPE, type NutFrame, NutReader } from './nut-reader';
+import { NUT_TO_PIPE, type NutFrame, NutReader, RAW_VIDEO } from './nut-reader';
 import { StreamBacklog } from './stream-backlog';
 import { StreamClock } from './stream-clock';
 import { failureOf, isStreamDamage } from './stream-failure';
@@ -190,6 +190,6 @@ function decodeOptions({ args }: StreamInput, timing: readonly string[]): string
     ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'info', '-thread_type', 'slice', ...args],
     // Both names of one layout, full range and limited: taken as it comes, without a conversion.
     ...['-map', '0:V:0', '-vf', 'format=yuv420p|yuvj420p', ...timing, '-enc_time_base', '1:1000'],
-    ...['-c:v', 'rawvideo', ...NUT_TO_PIPE],
+    ...[...RAW_VIDEO, ...NUT_TO_PIPE],
   ];
 }
