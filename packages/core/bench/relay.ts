@@ -1,7 +1,7 @@
 /** Messages a second from broker to broker: our Bridge with its spools beside Mosquitto's own bridge and a paho forwarder. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,10 +15,19 @@ const self = fileURLToPath(import.meta.url);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    messages: { type: 'string', default: '20000' },
+    messages: { type: 'string', default: '40000' },
+    /** Messages before the clock starts: what the first second compiles is no part of what a relay of months does. */
+    'warm-up': { type: 'string', default: '20000' },
     bytes: { type: 'string', default: '20000' },
     /** `max_inflight_messages` of both brokers; stock is 20. */
     window: { type: 'string', default: '2000' },
+    /**
+     * How many messages may be between the load and the drain. 0 for no bound: the near broker acknowledges at once and
+     * collects what a slower forwarder leaves, which costs memory and processor time of its own.
+     */
+    'in-flight': { type: 'string', default: '2000' },
+    /** So often, one forwarder after the other, since what else is on the machine comes and goes. */
+    rounds: { type: 'string', default: '3' },
     /** Only those whose names contain this. */
     forwarder: { type: 'string', default: '' },
     /** Milliseconds of round trip to the far broker. */
@@ -33,7 +42,11 @@ const { values, positionals } = parseArgs({
 });
 process.setMaxListeners(30);
 const roundtrip = Number(values.roundtrip);
+const [inFlight, warmUp] = [Number(values['in-flight']), Number(values['warm-up'])];
 const [messages, bytes, window] = [Number(values.messages), Number(values.bytes), Number(values.window)];
+
+/** After how many arrivals the load hears of them; the warm-up is a multiple of it. */
+const ARRIVALS_A_LINE = 100;
 
 interface Outcome {
   readonly messagesPerSecond: number;
@@ -67,29 +80,29 @@ else if (role === 'drain') await runDrain(Number(args[0]));
 else await compare();
 
 async function compare(): Promise<void> {
-  const outcomes: Record<string, Outcome> = {};
-  for (const [name, forwarder] of Object.entries(forwarders)) {
-    if (!name.includes(values.forwarder)) continue;
-    outcomes[name] = await measure(name, forwarder);
+  const outcomes = new Map<string, Outcome[]>();
+  for (let round = 1; round <= Number(values.rounds); round += 1) {
+    for (const [name, forwarder] of Object.entries(forwarders)) {
+      if (!name.includes(values.forwarder)) continue;
+      const outcome = await measure(name, forwarder);
+      outcomes.set(name, [...(outcomes.get(name) ?? []), outcome]);
+      const setting = { messages, warmUp, bytes, window, inFlight, roundtrip };
+      console.log(JSON.stringify({ benchmark: 'relay', forwarder: name, round, ...setting, ...outcome }));
+    }
+  }
+  const peer = outcomes.get('mosquitto bridge');
+  for (const [name, rounds] of outcomes) {
+    const messagesPerSecond = median(rounds.map((outcome) => outcome.messagesPerSecond));
+    const ratio = peer && messagesPerSecond / median(peer.map((outcome) => outcome.messagesPerSecond));
+    const timesMosquitto = ratio && Math.round(ratio * 100) / 100;
     console.log(
-      JSON.stringify({
-        benchmark: 'relay',
-        forwarder: name,
-        messages,
-        bytes,
-        window,
-        roundtrip,
-        ...outcomes[name],
-      }),
+      JSON.stringify({ benchmark: 'relay', forwarder: name, median: messagesPerSecond, timesMosquitto }),
     );
   }
-  const peer = outcomes['mosquitto bridge']?.messagesPerSecond;
-  if (peer === undefined) return;
-  for (const [name, { messagesPerSecond }] of Object.entries(outcomes)) {
-    const ratio = Math.round((messagesPerSecond / peer) * 100) / 100;
-    if (name !== 'mosquitto bridge')
-      console.log(JSON.stringify({ benchmark: 'relay', forwarder: name, timesMosquitto: ratio }));
-  }
+}
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 }
 
 async function measure(name: string, forwarder: Forwarder): Promise<Outcome> {
@@ -110,9 +123,15 @@ async function measure(name: string, forwarder: Forwarder): Promise<Outcome> {
   try {
     // Mosquitto's own bridge says nothing when it is up.
     await new Promise((resolve) => setTimeout(resolve, 2_000));
-    const before = forwarding && processorSecondsOf(forwarding.pid!);
+    let before = forwarding && processorSecondsOf(forwarding.pid!);
     const load = await startRole('load', near.port);
-    const [line] = await once(createInterface(drain.stdout!), 'line');
+    const line = await new Promise<string>((resolve) => {
+      createInterface(drain.stdout!).on('line', (said) => {
+        if (said.startsWith('{')) resolve(said);
+        else load.stdin?.write(`${said}\n`);
+        if (Number(said) === warmUp) before = forwarding && processorSecondsOf(forwarding.pid!);
+      });
+    });
     const after = forwarding && processorSecondsOf(forwarding.pid!);
     load.kill();
     const processor = before !== undefined &&
@@ -150,18 +169,27 @@ async function runProxy(targetPort: number): Promise<void> {
 
 async function runLoad(port: number): Promise<void> {
   const client = await RawClient.connect(port, 'load');
+  let arrived = 0;
+  createInterface(process.stdin).on('line', (line) => {
+    arrived = Number(line);
+    client.allowMore();
+  });
   console.log('ready');
-  await client.publishAll('edge', messages, bytes, 500);
+  const allowed = inFlight > 0 ? () => arrived + inFlight : undefined;
+  await client.publishAll('edge', warmUp + messages, bytes, 500, 0, allowed);
 }
 
 async function runDrain(port: number): Promise<void> {
   const client = await RawClient.connect(port, 'drain');
   const latencies: number[] = [];
-  let startedAt = 0;
+  let [arrived, startedAt] = [0, 0];
   await new Promise<void>((resolve) => {
     void client
       .subscribe('cloud', (payload) => {
-        if (latencies.length === 0) startedAt = performance.now();
+        arrived += 1;
+        if (arrived % ARRIVALS_A_LINE === 0) console.log(arrived);
+        if (arrived <= warmUp) return;
+        if (arrived === warmUp + 1) startedAt = performance.now();
         latencies.push(Date.now() - payload.readDoubleLE());
         if (latencies.length === messages) resolve();
       })
@@ -198,7 +226,7 @@ function startRole(name: string, ...rest: (string | number)[]): Promise<ChildPro
 
 /** Starts a program that prints `ready`. */
 async function startReady(program: string, rest: readonly (string | number)[]): Promise<ChildProcess> {
-  const child = spawn(program, rest.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(program, rest.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });
   process.once('exit', () => child.kill('SIGKILL'));
   await once(child.stdout!, 'data');
   return child;
@@ -206,7 +234,8 @@ async function startReady(program: string, rest: readonly (string | number)[]): 
 
 /** utime and stime, fields 14 and 15 of /proc/[pid]/stat (proc(5)), in ticks of 10 ms. */
 function processorSecondsOf(pid: number): number | undefined {
-  const text = spawnSync('cat', [`/proc/${pid}/stat`], { encoding: 'utf8' }).stdout;
+  const path = `/proc/${pid}/stat`;
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return text === '' ? undefined : (Number(fields[11]) + Number(fields[12])) / 100;
 }

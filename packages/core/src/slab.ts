@@ -5,7 +5,12 @@ const SPARE_SLABS = 16;
 /** A smaller payload is copied, in bytes: it would keep a whole slab. */
 const WORTH_LENDING_BYTES = 4_096;
 
-const lenders = new WeakMap<Uint8Array, Slab>();
+/** The slab that a payload was lent from: not a WeakMap, which costs the collection of garbage a look at each payload. */
+const LENDER = Symbol('lender');
+
+interface Lent extends Uint8Array {
+  [LENDER]?: Slab | undefined;
+}
 
 /**
  * Memory that a connection is read into, and that payloads are parts of. Where all of its payloads are given
@@ -26,11 +31,11 @@ export class Slab {
   }
 
   /** The payload for somebody who gives it back, `giveBack()`, or lets it go; a small one as a copy. */
-  lend(payload: Buffer): Buffer {
+  lend(payload: Buffer & Lent): Buffer {
     if (payload.byteLength < WORTH_LENDING_BYTES) return Buffer.from(payload);
     this.isUnused = false;
     this.#lent += 1;
-    lenders.set(payload, this);
+    payload[LENDER] = this;
     return payload;
   }
 
@@ -68,14 +73,14 @@ export class Slabs {
  * Gives a payload back that came from a slab; anything else is left alone. Only who is sure that nobody looks at
  * it any more may call it; who is not need not.
  */
-export function giveBack(payload: Uint8Array): void {
-  const slab = lenders.get(payload);
+export function giveBack(payload: Lent): void {
+  const slab = payload[LENDER];
   if (!slab) return;
-  lenders.delete(payload);
+  payload[LENDER] = undefined;
   slab.returned();
 }
 
 /** The payload stays as it is for as long as somebody looks at it: it is not given back any more. */
-export function keep(payload: Uint8Array): void {
-  lenders.delete(payload);
+export function keep(payload: Lent): void {
+  if (payload[LENDER]) payload[LENDER] = undefined;
 }

@@ -9,6 +9,7 @@ export class RawClient {
   /** What a session that was kept brings before we have subscribed again. */
   readonly #early: IPublishPacket[] = [];
   #receive = (packet: IPublishPacket) => void this.#early.push(packet);
+  #publishMore = () => {};
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -41,6 +42,7 @@ export class RawClient {
   /**
    * Publishes with QoS 1, so many in flight at once; each payload begins with the time of its sending (8 bytes)
    * and its number (4 bytes).
+   * @param allowed how many may have been published by now; `allowMore()` when that has grown
    */
   async publishAll(
     topic: string,
@@ -48,6 +50,7 @@ export class RawClient {
     bytes: number,
     window: number,
     firstNumber = 0,
+    allowed = () => count,
   ): Promise<void> {
     let sent = 0;
     let acknowledged = 0;
@@ -69,14 +72,22 @@ export class RawClient {
       });
     };
     await new Promise<void>((resolve) => {
+      this.#publishMore = () => {
+        const end = Math.min(count, acknowledged + window, allowed());
+        while (sent < end) sendOne();
+      };
       this.#handle = ({ cmd }) => {
         if (cmd !== 'puback') return;
         acknowledged += 1;
-        if (sent < count) sendOne();
+        this.#publishMore();
         if (acknowledged === count) resolve();
       };
-      while (sent < Math.min(window, count)) sendOne();
+      this.#publishMore();
     });
+  }
+
+  allowMore(): void {
+    this.#publishMore();
   }
 
   /** Subscribes with QoS 1 and acknowledges at once. */

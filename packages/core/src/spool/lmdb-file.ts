@@ -7,6 +7,8 @@ import { messageOf, RelayError } from '../errors';
 const MAGIC = 0xbeefc0de;
 const MAGIC_OFFSET = 24;
 const PAGE_BYTES = 4096;
+/** What the C library keeps of freed memory, in bytes. */
+const KEPT_BYTES = 16 * 1024 ** 2;
 
 /**
  * Opens the database in a folder, and makes it where there is none.
@@ -41,6 +43,7 @@ export async function openDatabase(
 
 async function openFile(folder: string, databases: number): Promise<RootDatabase<Buffer, number>> {
   const { open } = await import('lmdb');
+  keepFreedMemory();
   return open<Buffer, number>({
     path: folder,
     maxDbs: databases,
@@ -48,6 +51,15 @@ async function openFile(folder: string, databases: number): Promise<RootDatabase
     // A batch of its own for each turn ends in a promise that nobody hears, also when it is rejected.
     eventTurnBatching: false,
   });
+}
+
+/**
+ * LMDB takes the pages of each transaction anew. The C library (glibc) gives what is freed back to the kernel, which has to
+ * clear it for the next one, beyond twice the largest block that was freed so far (mallopt(3), M_TRIM_THRESHOLD): this
+ * frees a large one, which is never written to. Elsewhere it does nothing.
+ */
+function keepFreedMemory(): void {
+  new ArrayBuffer(KEPT_BYTES / 2);
 }
 
 /**

@@ -283,8 +283,7 @@ export class LmdbSpool implements Spool {
   #arrivals(index: Table, messages: Table): ArrivalUser {
     return {
       put: ({ message, kept }) => {
-        const { expirySeconds } = message;
-        index.put(kept.position, encodeIndexed({ ...kept, expirySeconds }, message));
+        index.put(kept.position, encodeIndexed(kept, message));
         // As it is: what is published must not be changed while it is on its way.
         messages.put(kept.position, asBuffer(message.payload));
       },

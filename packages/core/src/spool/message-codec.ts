@@ -23,8 +23,6 @@ interface IndexRecord {
   readonly mark: number;
   readonly priority: number;
   readonly storedAt: number;
-  /** Infinity for never. */
-  readonly expirySeconds?: number | undefined;
 }
 
 /** The last bytes of the payload, by which one is known whose end is missing. */
@@ -33,7 +31,8 @@ const INDEX_BYTES = 40 + TAIL_BYTES;
 
 /** Five doubles, little endian, the end of the payload, and the message without its payload as JSON. */
 export function encodeIndexed(record: IndexRecord, message: Message): Buffer {
-  const { bytes, mark, priority, storedAt, expirySeconds = Number.POSITIVE_INFINITY } = record;
+  const { bytes, mark, priority, storedAt } = record;
+  const { payload, expirySeconds = Number.POSITIVE_INFINITY } = message;
   const json = headerOf(message);
   const encoded = Buffer.allocUnsafe(INDEX_BYTES + Buffer.byteLength(json));
   encoded.writeDoubleLE(bytes, 0);
@@ -41,13 +40,14 @@ export function encodeIndexed(record: IndexRecord, message: Message): Buffer {
   encoded.writeDoubleLE(expirySeconds, 16);
   encoded.writeDoubleLE(mark, 24);
   encoded.writeDoubleLE(priority, 32);
-  tailOf(message.payload).copy(encoded, 40);
+  const tail = Math.max(0, payload.byteLength - TAIL_BYTES);
+  for (let index = 0; index < TAIL_BYTES; index += 1) encoded[40 + index] = payload[tail + index] ?? 0;
   encoded.write(json, INDEX_BYTES);
   return encoded;
 }
 
-/** What `encodeIndexed()` has put before the message. */
-export function decodeIndexed(record: Buffer): Required<IndexRecord> {
+/** What `encodeIndexed()` has put before the message; Infinity seconds for one that never expires. */
+export function decodeIndexed(record: Buffer): IndexRecord & { readonly expirySeconds: number } {
   return {
     bytes: record.readDoubleLE(0),
     storedAt: record.readDoubleLE(8),
