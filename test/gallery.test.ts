@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
-import { readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ManifestRow } from 'edge-relay';
 import { type Mosquitto, startMosquitto } from 'edge-relay/testing';
 import { expect, it, onTestFinished } from 'vitest';
+import { type VisitOptions, visit } from '../packages/core/test/browser';
 import { describeWith } from '../packages/core/test/requirements';
 import { type AppProcess, startApp, until } from './app-process';
-import { type VisitOptions, visit } from './browser';
 import { filesIn, photoFolder, temporaryFolder } from './materials';
 
 interface Running {
@@ -96,13 +96,21 @@ describeWith('mosquitto', 'a gallery', () => {
     );
     const faces = async () =>
       ((await (await fetch(`${url}api/faces`)).json()) as { rows: ManifestRow[] }).rows;
+    // The row follows its object.
+    await expect.poll(faces, { timeout: 10_000 }).toHaveLength(3);
     const rows = await faces();
-    expect(rows).toHaveLength(3);
     const [first] = rows as [ManifestRow];
     const picture = await fetch(`${url}picture?key=${encodeURIComponent(first.key)}`);
     expect(picture.headers.get('content-type')).toBe('image/jpeg');
     expect(Buffer.from(await picture.arrayBuffer())).toEqual(await readFile(join(store, first.key)));
-    for (const key of ['', '../outside', 'manifest/parts/x.jsonl', '/etc/passwd', 'door/none.jpg']) {
+    // What a sink keeps for itself is there, too.
+    const own = ['gaps/a.json', 'rejected/a.bin', 'arrivals/a.json', 'conflicts/a.png'];
+    for (const key of own) {
+      await mkdir(join(store, dirname(key)), { recursive: true });
+      await writeFile(join(store, key), 'no picture');
+    }
+    const [part] = (await readdir(join(store, 'manifest/parts'))).map((name) => `manifest/parts/${name}`);
+    for (const key of ['', '../outside', part!, ...own, '/etc/passwd', 'door/none.jpg']) {
       expect((await fetch(`${url}picture?key=${encodeURIComponent(key)}`)).ok, key).toBe(false);
     }
     const forget = (body: string, type: string) =>

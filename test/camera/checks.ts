@@ -291,6 +291,7 @@ async function read(path: string, options: CameraCaptureOptions, count: number) 
   const mismatches: CaptureMismatch[] = [];
   const controller = new AbortController();
   const listener = {
+    dropped: ({ capturedAt }: { capturedAt: number }) => assert.fail(`dropped one of ${capturedAt}`),
     mismatched: (mismatch: CaptureMismatch) => mismatches.push(mismatch),
     damaged: ({ error }: { error: RelayError }) => assert.fail(error),
   };

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Publisher } from 'edge-relay';
 import { startMosquitto } from 'edge-relay/testing';
 import sharp from 'sharp';
+import { type VisitOptions, visit } from '../../packages/core/test/browser';
 import { startApp, until } from '../app-process';
-import { type VisitOptions, visit } from '../browser';
 
 const FACES = 34;
 const images = join(process.argv[2] ?? '.', 'docs', 'images');

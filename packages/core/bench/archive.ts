@@ -111,18 +111,19 @@ function timeOf(number: number): string {
   return new Date(START + Math.floor((number * 1000) / rate)).toISOString();
 }
 
-function idOf(number: number): string {
-  const time = timeOf(number).replaceAll(/[-:]/g, '');
-  return `camera-${number % cameras}-${time}-0badcafe-${number}-haar-0`;
+function idOf(number: number, time: string): string {
+  return `camera-${number % cameras}-${time.replaceAll(/[-:]/g, '')}-0badcafe-${number}-haar-0`;
 }
 
 function keyOf(number: number): string {
   const time = timeOf(number);
-  return `camera-${number % cameras}/dt=${time.slice(0, 10)}/hour=${time.slice(11, 13)}/${idOf(number)}.bin`;
+  const folder = `camera-${number % cameras}/dt=${time.slice(0, 10)}/hour=${time.slice(11, 13)}`;
+  return `${folder}/${idOf(number, time)}.bin`;
 }
 
 function messageOf(number: number) {
-  const [id, time] = [idOf(number), timeOf(number)];
+  const time = timeOf(number);
+  const id = idOf(number, time);
   const payload = Buffer.alloc(BYTES);
   payload.writeUInt32LE(number);
   const properties = {

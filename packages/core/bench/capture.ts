@@ -1,4 +1,4 @@
-/** FrameSource at 1080p30, MJPEG as it comes and H.264: processor percent, and latency from frame to detector, beside OpenCV. */
+/** FrameSource at 1080p30, MJPEG as it comes and H.264: processor percent, and latency from frame to detector, beside OpenCV; how late RTSP is dated. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { FrameSource } from 'edge-relay';
+import * as coded from '../test/coded-picture';
+import { RtspServer } from '../test/rtsp-server';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '15' } } });
 const RATE = 30;
@@ -80,6 +82,10 @@ try {
     }
   }
   server.stdin.end();
+  const imports = "import gi; gi.require_version('GstRtspServer', '1.0')";
+  if (spawnSync('/usr/bin/python3', ['-c', imports]).status !== 0) {
+    console.error('Without GStreamer’s RTSP server (gir1.2-gst-rtsp-server-1.0) its dates are left out.');
+  } else for (const codec of ['mjpeg', 'h264', 'h264-b'] as const) await measureDates(codec);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -98,6 +104,32 @@ async function measure(url: string): Promise<Measured> {
     return { seen, processorPercent: ((processorSeconds() - begin!.processor) / seconds) * 100 };
   }
   throw new Error('The stream has ended too soon.');
+}
+
+/** How much later than the camera took it a frame of RTSP is dated, and how much later still it is there. */
+async function measureDates(codec: 'mjpeg' | 'h264' | 'h264-b'): Promise<void> {
+  const server = await RtspServer.start({ codec }, join('packages', 'core', 'test', 'rtsp-server.py'));
+  const late: number[] = [];
+  const waited: number[] = [];
+  for await (const { image, capturedAt } of new FrameSource(server.url(), { camera: 'bench' })) {
+    const at = Date.now();
+    const taken = server.times.get(await coded.numberOf(image));
+    late.push(capturedAt - taken!);
+    waited.push(at - taken!);
+    if (late.length === WARM_UP + 150) break;
+  }
+  await server.close();
+  console.log(
+    JSON.stringify({
+      benchmark: 'capture',
+      stream: `rtsp ${codec}`,
+      size: `${coded.CODED.width}x${coded.CODED.height}`,
+      framesPerSecond: 25,
+      frames: late.length,
+      datedLateMilliseconds: spread(late.slice(WARM_UP)),
+      latencyMilliseconds: spread(waited.slice(WARM_UP)),
+    }),
+  );
 }
 
 function numberOf(luma: Uint8Array, width: number): number {
@@ -155,11 +187,7 @@ function report(
   { seen, processorPercent }: Measured,
   written: readonly number[],
 ): void {
-  const latencies = seen
-    .slice(WARM_UP)
-    .map(({ number, at }) => at - written[number]!)
-    .sort((left, right) => left - right);
-  const at = (share: number) => Math.round(latencies[Math.floor((latencies.length - 1) * share)]! * 10) / 10;
+  const latencies = seen.slice(WARM_UP).map(({ number, at }) => at - written[number]!);
   console.log(
     JSON.stringify({
       benchmark: 'capture',
@@ -170,7 +198,13 @@ function report(
       frames: seen.length,
       missed: seen.at(-1)!.number - seen[0]!.number + 1 - seen.length,
       processorPercent: Math.round(processorPercent * 10) / 10,
-      latencyMilliseconds: { median: at(0.5), p95: at(0.95), most: at(1) },
+      latencyMilliseconds: spread(latencies),
     }),
   );
+}
+
+function spread(values: readonly number[]) {
+  const sorted = values.toSorted((left, right) => left - right);
+  const at = (share: number) => Math.round(sorted[Math.floor((sorted.length - 1) * share)]! * 10) / 10;
+  return { median: at(0.5), p95: at(0.95), most: at(1) };
 }

@@ -51,6 +51,11 @@ export interface PictureAttributes {
   readonly publishedat?: string;
   /** When a bridge with `stamp` had it. */
   readonly bridgedat?: string;
+  /**
+   * How long receipts took to come back to the publisher, in whole milliseconds: the fastest since the picture
+   * before, from the clock that wrote it to the publisher's, and so less than 0 where that one is far enough behind.
+   */
+  readonly receiptms?: string;
 }
 
 /** Attributes that are times. The first two are in every picture; the others are put on by who is asked to. */
@@ -66,7 +71,12 @@ const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
  */
 export function timeOf(message: Pick<Message, 'properties'>, name: TimeAttribute): number | undefined {
   const text = propertyOf(message, name);
-  if (text === undefined || !RFC_3339.test(text)) return undefined;
+  return text === undefined ? undefined : parseTime(text);
+}
+
+/** Milliseconds since 1970 of a time as RFC 3339 writes it, or undefined for any other text. */
+export function parseTime(text: string): number | undefined {
+  if (!RFC_3339.test(text)) return undefined;
   const milliseconds = Date.parse(text);
   // An offset may lead out of the years that RFC 3339 can write.
   const isWritable = milliseconds >= FIRST_YEAR && milliseconds < AFTER_LAST_YEAR;

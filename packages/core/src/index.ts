@@ -58,12 +58,13 @@ export {
   audit,
   type Finding,
 } from './sinks/audit';
-export type { CameraAudit, HopLatency } from './sinks/camera-account';
+export type { CameraAudit } from './sinks/camera-account';
 export type { Placement } from './sinks/file-placement';
 export { FileStore } from './sinks/file-store';
 export type { FileStoreOptions } from './sinks/file-store-options';
 export { type ForgetOptions, type ForgetReport, forget } from './sinks/forget';
 export type { Selection } from './sinks/forget-selection';
+export type { ClockDifference, HopLatency } from './sinks/hop-account';
 export {
   type CompactionOptions,
   type CompactionReport,
@@ -73,6 +74,8 @@ export type { ManifestOptions } from './sinks/manifest-options';
 export { type ManifestDay, manifestDays, readManifest } from './sinks/manifest-reader';
 export type { ManifestRow, ManifestTimes } from './sinks/manifest-row';
 export { MemoryStore } from './sinks/memory-store';
+export { type NewestPage, type NewestQuery, newestPictures } from './sinks/newest-pictures';
+export { isPictureKey } from './sinks/object-key';
 export type { S3StoreOptions } from './sinks/s3-options';
 export { S3Store } from './sinks/s3-store';
 export { Sink, type SinkOptions } from './sinks/sink';

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { decode } from '../src/codec';
 import { type Image, isRaw } from '../src/image';
@@ -20,6 +22,13 @@ export function codedJpeg(number: number): Promise<Buffer> {
   return sharp(pixels, { raw: { width, height, channels: 1 } })
     .jpeg({ quality: 85 })
     .toBuffer();
+}
+
+/** Writes the first so many of them into a folder; gives the pattern by which ffmpeg takes them for a video. */
+export async function writeCodedJpegs(folder: string, count: number): Promise<string> {
+  const write = async (number: number) => writeFile(join(folder, `${number}.jpg`), await codedJpeg(number));
+  await Promise.all(Array.from({ length: count }, (_, number) => write(number)));
+  return join(folder, '%d.jpg');
 }
 
 /** The number that an image holds. */

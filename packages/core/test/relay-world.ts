@@ -162,12 +162,12 @@ export class RelayWorld {
     this.#store.add(this.#keyOf(picture));
     const { id, payload } = picture;
     this.#cloudReceipts.push(
-      encodeReceipts([receiptFor({ id, payload, properties: this.#strips ? {} : { id } })]),
+      encodeReceipts({ receipts: [receiptFor({ id, payload, properties: this.#strips ? {} : { id } })] }),
     );
   }
 
   #hear(payload: Buffer | undefined): void {
-    for (const receipt of (payload && decodeReceipts(payload)) ?? []) {
+    for (const receipt of (payload && decodeReceipts(payload)?.receipts) ?? []) {
       for (const position of this.#ledger.receipt(receipt, this.#now)) {
         if (!this.#isStored(this.#spool.get(position)!))
           this.problem ??= `position ${position} is not stored`;

@@ -22,8 +22,11 @@ export class RtspServer {
     readonly port: number,
   ) {}
 
-  static async start(options: RtspServerOptions = {}): Promise<RtspServer> {
-    const script = fileURLToPath(new URL('./rtsp-server.py', import.meta.url));
+  /** @param script where rtsp-server.py is, for who is bundled elsewhere. */
+  static async start(
+    options: RtspServerOptions = {},
+    script = fileURLToPath(new URL('./rtsp-server.py', import.meta.url)),
+  ): Promise<RtspServer> {
     const settings = JSON.stringify({ ...CODED, framesPerSecond: 25, codec: 'h264', ...options });
     const child = spawn('/usr/bin/python3', [script, settings], { stdio: ['pipe', 'pipe', 'inherit'] });
     let server: RtspServer | undefined;

@@ -45,7 +45,8 @@ export interface PublisherOptions extends BrokerOptions {
   readonly receipts?: boolean | ReceiptOptions | undefined;
   /**
    * Puts the time at which `publish()` is called on each message, as the user property of this name: the
-   * manifest of a Sink reads them, and an audit the time of each hop. @default none
+   * manifest of a Sink reads them, and an audit the time of each hop. With receipts it also puts on how long the
+   * fastest one took to come back (`receiptms`), by which an audit compares the clocks. @default none
    */
   readonly stamp?: 'publishedat' | 'bridgedat' | undefined;
   /** Milliseconds that `close()` waits for acknowledgements of what is already sent. @default 5,000 */

@@ -226,7 +226,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     }
     const { stamp } = this.#settings;
     const given: Properties = message.properties ?? {};
-    const properties = stamp === undefined ? given : { ...given, [stamp]: new Date().toISOString() };
+    const properties = stamp === undefined ? given : this.#stamped(given, stamp);
     assertTexts(message, properties, this.name);
     const { qos = 1, retain, contentType, expirySeconds, priority } = message;
     const { responseTopic, correlationData, payloadIsText } = message;
@@ -249,6 +249,15 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     if (correlationData !== undefined) complete.correlationData = correlationData;
     if (payloadIsText !== undefined) complete.payloadIsText = payloadIsText;
     return complete;
+  }
+
+  #stamped(given: Properties, stamp: 'publishedat' | 'bridgedat'): Properties {
+    const returnMs = this.#receipts?.takeReturnMs();
+    return {
+      ...given,
+      [stamp]: new Date().toISOString(),
+      ...(returnMs !== undefined && { receiptms: String(returnMs) }),
+    };
   }
 
   #give(message: Message, qos: 0 | 1 | undefined, signal: AbortSignal | undefined): Promise<void> {

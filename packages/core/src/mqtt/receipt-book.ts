@@ -6,7 +6,7 @@ import type { SpoolEntry } from '../spool/spool';
 import type { Link } from './link';
 import { ReceiptLedger, type ReceiptRules } from './receipt-ledger';
 import { ReceiptListener } from './receipt-listener';
-import { digestOf, RECEIPTS_TO, type Receipt } from './receipts';
+import { digestOf, RECEIPTS_TO, type ReceiptBatch } from './receipts';
 
 /** What a publisher knows of a message whose receipt is here. */
 export interface Receipted {
@@ -35,6 +35,7 @@ export class ReceiptBook {
   readonly #intervalMs: number;
   readonly #details = new Map<number, Receipted>();
   #clock: NodeJS.Timeout | undefined;
+  #returnMs: number | undefined;
 
   constructor(stage: string, settings: ReceiptRules & { readonly publisher: string }, user: ReceiptBookUser) {
     this.stamp = { [RECEIPTS_TO]: settings.publisher };
@@ -42,7 +43,7 @@ export class ReceiptBook {
     this.#intervalMs = Math.max(50, Math.min(settings.resendAfterMs, settings.probeAfterMs) / 4);
     this.#ledger = new ReceiptLedger(settings);
     this.#listener = new ReceiptListener(stage, settings.publisher, {
-      receipts: (receipts) => this.#heard(receipts),
+      receipts: (batch) => this.#heard(batch),
       failed: (error) => user.failed(error),
     });
   }
@@ -115,8 +116,21 @@ export class ReceiptBook {
     return due;
   }
 
-  #heard(receipts: readonly Receipt[]): void {
+  /**
+   * How long the fastest receipt took to come back since this was asked last, in milliseconds from the clock of who
+   * wrote it to ours; undefined where none came.
+   */
+  takeReturnMs(): number | undefined {
+    const fastest = this.#returnMs;
+    this.#returnMs = undefined;
+    return fastest;
+  }
+
+  #heard({ receipts, writtenAt }: ReceiptBatch): void {
     const now = performance.now();
+    if (writtenAt !== undefined) {
+      this.#returnMs = Math.min(this.#returnMs ?? Number.POSITIVE_INFINITY, Date.now() - writtenAt);
+    }
     for (const receipt of receipts) {
       for (const position of this.#ledger.receipt(receipt, now)) {
         const receipted = this.#details.get(position);

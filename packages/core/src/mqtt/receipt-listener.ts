@@ -1,10 +1,10 @@
 import type { MqttClient } from 'mqtt';
 import { RelayError } from '../errors';
 import type { Link } from './link';
-import { decodeReceipts, type Receipt, receiptFilters } from './receipts';
+import { decodeReceipts, type ReceiptBatch, receiptFilters } from './receipts';
 
 export interface ReceiptListenerUser {
-  receipts(receipts: readonly Receipt[]): void;
+  receipts(batch: ReceiptBatch): void;
   failed(error: RelayError): void;
 }
 
@@ -25,8 +25,8 @@ export class ReceiptListener {
   attach(client: MqttClient): void {
     client.on('message', (_topic, payload) => {
       // Of anything else that comes here there is nobody to tell.
-      const receipts = decodeReceipts(payload);
-      if (receipts) this.#user.receipts(receipts);
+      const batch = decodeReceipts(payload);
+      if (batch) this.#user.receipts(batch);
     });
   }
 

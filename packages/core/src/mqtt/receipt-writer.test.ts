@@ -11,7 +11,7 @@ function noteLink(receiveMaximum: number, maximumPacketSize = Number.POSITIVE_IN
     protocolVersion: 5,
     limits: { receiveMaximum, maximumPacketSize },
     publish: (message: { payload: Uint8Array }, topic: string, messageId: number) => {
-      sent.push({ topic, count: decodeReceipts(message.payload)!.length, messageId });
+      sent.push({ topic, count: decodeReceipts(message.payload)!.receipts.length, messageId });
       return true;
     },
   };

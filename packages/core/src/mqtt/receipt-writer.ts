@@ -103,7 +103,7 @@ export class ReceiptWriter {
     const window = Math.min(WINDOW_BATCHES, link.limits.receiveMaximum);
     while (this.#inFlight.size < window && this.#waiting.length > 0) {
       const batch = this.#waiting.shift()!;
-      const payload = encodeReceipts(batch.receipts);
+      const payload = encodeReceipts({ receipts: batch.receipts, writtenAt: Date.now() });
       const message = { id: '', payload, contentType: 'application/json', properties: {} };
       if (publishSize(message, batch.topic, link.protocolVersion) > link.limits.maximumPacketSize) {
         this.#divide(batch);

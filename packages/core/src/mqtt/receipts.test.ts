@@ -24,7 +24,11 @@ describe('what receipts look like', () => {
 
   it('are read back, and anything else is not', () => {
     const receipts = [{ id: 'a', sha256: '0'.repeat(64) }, { sha256: 'f'.repeat(64) }];
-    expect(decodeReceipts(encodeReceipts(receipts))).toEqual(receipts);
+    const writtenAt = Date.parse('2026-01-02T03:04:05.678Z');
+    expect(decodeReceipts(encodeReceipts({ receipts, writtenAt }))).toEqual({ receipts, writtenAt });
+    // As they were before they said when they were written; and with a time that is none.
+    expect(decodeReceipts(encodeReceipts({ receipts }))).toEqual({ receipts });
+    expect(decodeReceipts(Buffer.from('{"stored":[],"at":"soon"}'))).toEqual({ receipts: [] });
     for (const text of [
       '',
       'null',
@@ -108,6 +112,19 @@ describeWith('mosquitto', 'receipts', () => {
       resent: 0,
       unreceipted: 0,
     });
+  });
+
+  it('tell how long they took to come back, with the next message that is stamped', async () => {
+    const consumer = await consume();
+    const publisher = publisherWith(true, { stamp: 'publishedat' });
+    for (const id of ['a', 'b']) {
+      await publisher.publish(message(id));
+      await publisher.flush();
+    }
+    await publisher.publish(message('c'));
+    await until(() => consumer.deliveries.length === 3, 'all arrived');
+    const told = consumer.deliveries.map(({ properties }) => properties.receiptms);
+    expect(told).toEqual([undefined, expect.stringMatching(/^\d+$/), expect.stringMatching(/^\d+$/)]);
   });
 
   it('without a spool on disk, publish() resolves when the message is stored', async () => {
@@ -204,7 +221,7 @@ describeWith('mosquitto', 'receipts', () => {
     for (const payload of ['', 'hello', '{"stored":[{"id":"a"}]}', Buffer.alloc(100_000, 1)]) {
       await stranger.publish({ payload });
     }
-    await stranger.publish({ payload: encodeReceipts([{ id: 'a', sha256: '0'.repeat(64) }]) });
+    await stranger.publish({ payload: encodeReceipts({ receipts: [{ id: 'a', sha256: '0'.repeat(64) }] }) });
     expect(publisher.stats).toMatchObject({ stored: 0, spooled: 1 });
     consumer.deliveries[0]!.ack();
     await publisher.flush();

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parseTime } from '../attributes';
 import type { Message } from '../message';
 import { propertyOf } from '../message';
 
@@ -49,16 +50,29 @@ export function digestOf(payload: Uint8Array): string {
   return createHash('sha256').update(payload).digest('hex');
 }
 
-/** The payload of a message of receipts: `{"stored":[{"id":"…","sha256":"…"}]}`. */
-export function encodeReceipts(receipts: readonly Receipt[]): Buffer {
-  return Buffer.from(JSON.stringify({ stored: receipts }));
+/** What one message of receipts says. */
+export interface ReceiptBatch {
+  readonly receipts: readonly Receipt[];
+  /** When it was written, by the clock of who wrote it, in milliseconds since 1970 (UTC). */
+  readonly writtenAt?: number;
+}
+
+/** The payload of a message of receipts: `{"stored":[{"id":"…","sha256":"…"}],"at":"…"}`. */
+export function encodeReceipts({ receipts, writtenAt }: ReceiptBatch): Buffer {
+  const at = writtenAt === undefined ? undefined : new Date(writtenAt).toISOString();
+  return Buffer.from(JSON.stringify({ stored: receipts, at }));
 }
 
 /** The receipts in a payload; undefined where it holds anything else, for it comes from outside. */
-export function decodeReceipts(payload: Uint8Array): readonly Receipt[] | undefined {
+export function decodeReceipts(payload: Uint8Array): ReceiptBatch | undefined {
   try {
-    const { stored } = JSON.parse(Buffer.from(payload).toString('utf8')) as { stored?: unknown };
-    return Array.isArray(stored) && stored.every(isReceipt) ? stored : undefined;
+    const { stored, at } = JSON.parse(Buffer.from(payload).toString('utf8')) as {
+      stored?: unknown;
+      at?: unknown;
+    };
+    if (!(Array.isArray(stored) && stored.every(isReceipt))) return undefined;
+    const writtenAt = typeof at === 'string' ? parseTime(at) : undefined;
+    return { receipts: stored, ...(writtenAt !== undefined && { writtenAt }) };
   } catch {
     return undefined;
   }

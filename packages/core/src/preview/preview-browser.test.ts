@@ -1,10 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { chromium, type Page } from 'playwright-core';
+import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { type Visit, visit } from '../../test/browser';
 import { photos } from '../../test/photos';
 import { describeWith } from '../../test/requirements';
 import { decode } from '../codec';
@@ -12,40 +9,16 @@ import type { RawImage } from '../image';
 import { FaceSelector } from '../selection/face-selector';
 import { Preview } from './preview';
 
-/** Chromium of the system; without these it looks for servers of its maker. */
-const quiet = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
 describeWith('chromium', 'the page of a preview', () => {
   let photo: RawImage;
   beforeAll(async () => {
     photo = await decode(await readFile(photos.people), { stage: 'test', name: 'people' });
   });
 
-  async function openPage(url: string): Promise<{ page: Page; problems: string[] }> {
-    const profile = await mkdtemp(join(tmpdir(), 'edge-relay-chromium-'));
-    const browser = await chromium.launchPersistentContext(profile, {
-      executablePath: execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim(),
-      args: quiet,
-      viewport: { width: 1200, height: 900 },
-    });
-    onTestFinished(async () => {
-      await browser.close();
-      await rm(profile, { recursive: true, force: true });
-    });
-    const page = browser.pages()[0] ?? (await browser.newPage());
-    const problems: string[] = [];
-    page.on('pageerror', (error) => problems.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-    await page.goto(url);
-    return { page, problems };
+  async function openPage(url: string): Promise<Visit> {
+    const visitor = await visit(url);
+    onTestFinished(() => visitor.close());
+    return visitor;
   }
 
   it('shows what the selector sees, as it sees it', async () => {

@@ -1,16 +1,12 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'tsup';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { archiveMessage } from '../../test/archive-messages';
 import { collect } from '../../test/collect';
 import { keysOf } from '../../test/deliveries';
+import { bundleWriter, startWriter } from '../../test/writer-process';
 import { FileStore } from './file-store';
 import { MANIFEST } from './manifest-keys';
 import { manifestPages, readManifest } from './manifest-reader';
@@ -18,37 +14,12 @@ import { manifestPages, readManifest } from './manifest-reader';
 const KILLS = 200;
 
 let folder: string;
+let program: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'edge-relay-archive-'));
-  await build({
-    entry: { writer: fileURLToPath(new URL('../../test/archive-writer.ts', import.meta.url)) },
-    config: false,
-    format: 'esm',
-    target: 'node20',
-    outDir: folder,
-    outExtension: () => ({ js: '.mjs' }),
-    silent: true,
-  });
+  program = await bundleWriter('archive-writer');
 });
 afterAll(() => rm(folder, { recursive: true }));
-
-/** Lets a sink store from a message on; kills it so many milliseconds after its first; gives what it acknowledged. */
-async function storeFrom(place: string, first: number, killAfterMs: number, last = 1e9): Promise<number[]> {
-  const writer = spawn(process.execPath, [join(folder, 'writer.mjs'), place, String(first), String(last)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const output: Buffer[] = [];
-  writer.stdout.on('data', (chunk) => output.push(chunk));
-  const closed = once(writer, 'close');
-  await Promise.race([once(writer.stdout, 'data'), closed]);
-  if (Number.isFinite(killAfterMs)) {
-    await Promise.race([delay(killAfterMs), closed]);
-    writer.kill('SIGKILL');
-  }
-  const [code] = await closed;
-  if (code) throw new Error(`The writer failed by itself, with exit code ${code}.`);
-  return Buffer.concat(output).toString().split('\n').slice(0, -1).map(Number);
-}
 
 it(`after ${KILLS} kills holds each message once, whole, and written down once`, {
   timeout: 600_000,
@@ -57,7 +28,8 @@ it(`after ${KILLS} kills holds each message once, whole, and written down once`,
   const acknowledged = new Set<number>();
   let first = 0;
   for (let kill = 0; kill < KILLS; kill += 1) {
-    for (const number of await storeFrom(place, first, Math.random() * 60)) acknowledged.add(number);
+    const lines = await startWriter(program, place, first, 1e9).killAfter(Math.random() * 60);
+    for (const line of lines) acknowledged.add(Number(line));
     // As a broker does it: what is not acknowledged comes again, and with it some that are.
     while (acknowledged.has(first)) first += 1;
     first = Math.max(0, first - 5);
@@ -71,7 +43,7 @@ it(`after ${KILLS} kills holds each message once, whole, and written down once`,
 
   // What was stored and not acknowledged comes once more; then all is accounted for.
   const last = Math.max(...acknowledged) + 100;
-  await storeFrom(place, first, Number.POSITIVE_INFINITY, last);
+  await startWriter(program, place, first, last).end();
   const pages = await collect(manifestPages(store));
   expect(pages.filter(({ damaged }) => damaged > 0)).toEqual([]);
   const all = await collect(readManifest(store));

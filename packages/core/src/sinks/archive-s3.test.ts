@@ -18,6 +18,7 @@ import { compactManifest } from './manifest-compaction';
 import { readManifest } from './manifest-reader';
 import { S3Store } from './s3-store';
 import { Sink } from './sink';
+import { isTombstone } from './tombstone';
 
 const upTo = (count: number) => Array.from({ length: count }, (_, number) => number);
 
@@ -70,9 +71,12 @@ describeWith('ceph', 'an archive in a bucket', () => {
     expect(versions).toBeGreaterThanOrEqual(bucket === 'versioned' ? 32 : 30);
     const report = await forget(location, { s3: server, camera: 'front-door' });
     expect(report).toMatchObject({ objects: 30, versions, rows: 30, proven: true });
-    expect(await store.versions(key)).toBe(1);
+    // Of each nothing is left in any version but the tombstone.
+    const left = await everyVersion(client, location, 'front-door/');
+    expect(left).toHaveLength(30);
+    for (const text of left) expect(isTombstone(Buffer.from(text))).toBe(true);
     // No version of the manifest tells of them, either.
-    for (const text of await everyVersion(client, location)) {
+    for (const text of await everyVersion(client, location, 'manifest/')) {
       for (const row of text.split('\n').filter((line) => line.includes('"front-door"'))) {
         expect(JSON.parse(row)).toMatchObject({ outcome: 'forgotten' });
         expect(row).not.toContain('visit');
@@ -111,11 +115,14 @@ describeWith('ceph', 'an archive in a bucket', () => {
   });
 });
 
-/** The content of all that a manifest in a bucket has ever been, as far as the server still has it. */
-async function everyVersion(client: S3Client, location: string): Promise<string[]> {
+/** The content of all that there has ever been below a folder, as far as the server still has it. */
+async function everyVersion(client: S3Client, location: string, below: string): Promise<string[]> {
   const { hostname: Bucket, pathname } = new URL(location);
-  const Prefix = `${pathname.slice(1)}/manifest/`;
-  const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket, Prefix }));
+  const Prefix = `${pathname.slice(1)}/${below}`;
+  const { Versions = [], DeleteMarkers = [] } = await client.send(
+    new ListObjectVersionsCommand({ Bucket, Prefix }),
+  );
+  expect(DeleteMarkers).toEqual([]);
   return Promise.all(
     Versions.map(async ({ Key, VersionId }) => {
       const { Body } = await client.send(new GetObjectCommand({ Bucket, Key, VersionId }));

@@ -1,9 +1,13 @@
+import { mkdtemp, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { archiveMessage } from '../../test/archive-messages';
 import { encodeGap, GAP_EVENT_TYPE, type GapReason, type NumberRange } from '../gap-record';
 import type { Delivery } from '../message';
 import { type AuditOptions, audit } from './audit';
+import { FileStore } from './file-store';
 import { KeyTable } from './key-table';
 import { LatencySample } from './latency-sample';
 import { compactManifest } from './manifest-compaction';
@@ -184,23 +188,66 @@ describe('audit()', () => {
     expect(await audit(store)).toMatchObject({ damagedRows: 1, complete: false });
   });
 
+  it('tells what the store was told to remove from what is lost', async () => {
+    const place = await mkdtemp(join(tmpdir(), 'edge-relay-audit-'));
+    onTestFinished(() => rm(place, { recursive: true }));
+    const options = { accept: 'any', manifest: true } as const;
+    const first = new Sink(place, options);
+    for (const message of upTo(20).map(archiveMessage)) await first.write(message);
+    const strict = new Sink(place, { manifest: true });
+    await strict.write(archiveMessage(21));
+    await Promise.all([first.close(), strict.close()]);
+    const longAgo = new Date(Date.now() - 100 * 3_600_000);
+    const rejected = 'rejected/dt=2026-01-02/hour=03/yard-21';
+    for (const name of [key(0), key(1), key(2), `${rejected}.bin`, `${rejected}.json`])
+      await utimes(join(place, name), longAgo, longAgo);
+    const keeping = new Sink(place, { ...options, files: { maxAgeHours: 48 } });
+    const removed: string[] = [];
+    keeping.on('removed', (event) => removed.push(event.key));
+    await keeping.open();
+    await keeping.close();
+    expect(removed).toHaveLength(5);
+    for (const verify of [false, true]) {
+      const report = await audit(place, { verify });
+      expect(report).toMatchObject({ complete: true, rows: 21, missingObjects: { count: 0 } });
+      expect(report.cameras).toMatchObject([
+        { camera: 'front-door', stored: 8, removed: 2, missing: 0 },
+        { camera: 'yard', stored: 9, removed: 2, rejected: 0, missing: 0 },
+      ]);
+    }
+    await rm(join(place, key(3)));
+    expect(await audit(place)).toMatchObject({
+      complete: false,
+      missingObjects: { count: 1, keys: [key(3)] },
+    });
+    // Nothing of this is taken for a row, or gathered.
+    await compactManifest(new FileStore(place));
+    expect(await audit(place)).toMatchObject({ damagedRows: 0, missingObjects: { count: 1 } });
+  });
+
   it('measures each hop, and corrects a clock that is certainly wrong', async () => {
     const at = (ms: number) => new Date(Date.UTC(2026, 0, 2, 3) + ms).toISOString();
-    const message = (number: number, wayMs: number, cloudMs: number): Delivery => {
+    const message = (number: number, wayMs: number, cloudMs: number, more = {}): Delivery => {
       const start = number * 1_000;
       const times = { readat: at(start), detectedat: at(start + 40), publishedat: at(start + 50) };
-      const properties = { ...archiveMessage(number * 2).properties, ...times, time: at(start - 10) };
+      const properties = {
+        ...archiveMessage(number * 2).properties,
+        ...times,
+        time: at(start - 10),
+        ...more,
+      };
       const receivedAt = Date.parse(at(start + 50 + wayMs + cloudMs));
       return { ...archiveMessage(number * 2), properties: { ...properties, clock: 'device' }, receivedAt };
     };
     const ways = upTo(100).map((number) => 20 + number);
-    const hops = async (cloudMs: number) => {
-      const store = await archive([], ...ways.map((wayMs, number) => message(number, wayMs, cloudMs)));
+    const hops = async (cloudMs: number, more: (number: number) => object = () => ({})) => {
+      const messages = ways.map((wayMs, number) => message(number, wayMs, cloudMs, more(number)));
+      const store = await archive([], ...messages);
       return (await audit(store)).cameras[0]!;
     };
     const right = await hops(0);
     const crossing = { from: 'published', to: 'received', count: 100 };
-    expect(right.cloudClockBehindMs).toBe(0);
+    expect(right.clock).toEqual({ cloudAheadMs: 0, movedMs: 0 });
     expect(right.hops.slice(0, 4)).toEqual([
       { from: 'captured', to: 'read', count: 100, p50Ms: 10, p99Ms: 10 },
       { from: 'read', to: 'detected', count: 100, p50Ms: 40, p99Ms: 40 },
@@ -211,8 +258,21 @@ describe('audit()', () => {
     expect(right.total).toMatchObject({ from: 'read', to: 'stored', count: 100 });
     // An hour behind: the fastest way of 20 ms is all that the figures cannot know.
     const behind = await hops(-3_600_000);
-    expect(behind.cloudClockBehindMs).toBe(3_600_000 - 20);
+    expect(behind.clock).toEqual({ cloudAheadMs: -(3_600_000 - 20), movedMs: 0 });
     expect(behind.hops[3]).toEqual({ ...crossing, p50Ms: 49, p99Ms: 98 });
+    // Receipts that took 30 ms or more tell of the way back: 5 ms is what neither direction knows.
+    const back = (cloudMs: number) => (number: number) =>
+      number % 3 === 0 ? { receiptms: String(30 + number - cloudMs) } : {};
+    for (const cloudMs of [-3_600_000, 0, 777_777]) {
+      const both = await hops(cloudMs, back(cloudMs));
+      expect(both.clock).toEqual({ cloudAheadMs: cloudMs - 5, uncertaintyMs: 26, movedMs: 0 });
+      expect(both.hops[3]).toEqual({ ...crossing, p50Ms: 74, p99Ms: 123 });
+      const start = both.hops.slice(0, 3).reduce((sum, { p50Ms }) => sum + p50Ms, 0);
+      expect(start).toBe(60);
+    }
+    // A clock that was set meanwhile: no difference fits both directions.
+    const moved = await hops(-1_000, back(5_000));
+    expect(moved.clock).toEqual({ cloudAheadMs: 1_995, uncertaintyMs: 1, movedMs: 5_950 });
   });
 
   it('is stopped by its signal', async () => {
@@ -256,11 +316,13 @@ describe('KeyTable', () => {
     for (const number of upTo(20_000)) expect(table.add(`key-${number}`, number)).toBe(true);
     for (const number of upTo(20_000)) expect(table.add(`key-${number}`, 0)).toBe(false);
     expect(table.size).toBe(20_000);
-    table.flag('key-7', 2);
-    table.flag('key-7', 1);
-    expect([table.flagsOf('key-7'), table.bytesOf('key-7')]).toEqual([3, 7]);
-    expect([table.flagsOf('key-8'), table.bytesOf('key-8')]).toEqual([0, 8]);
-    expect([table.flagsOf('other'), table.bytesOf('other')]).toEqual([undefined, undefined]);
+    const seven = table.slotOf('key-7')!;
+    table.flagAt(seven, 2);
+    table.flagAt(seven, 1);
+    expect([table.flagsAt(seven), table.bytesAt(seven)]).toEqual([3, 7]);
+    const eight = table.slotOf('key-8')!;
+    expect([table.flagsAt(eight), table.bytesAt(eight)]).toEqual([0, 8]);
+    expect([table.has('key-8'), table.has('other'), table.slotOf('other')]).toEqual([true, false, undefined]);
   });
 });
 

@@ -6,6 +6,7 @@ import { MANIFEST } from './manifest-keys';
 import { manifestPages } from './manifest-reader';
 import type { ManifestRow } from './manifest-row';
 import { isOwnNote } from './object-key';
+import { removedKeys } from './removal-account';
 import type { S3StoreOptions } from './s3-options';
 import type { Store } from './store';
 import { isTombstone } from './tombstone';
@@ -65,6 +66,7 @@ export interface AuditReport {
 }
 
 const SEEN = 1;
+/** Not there, and meant not to be. */
 const GONE = 2;
 const KEYS_SHOWN = 100;
 const PROGRESS_EACH = 10_000;
@@ -86,6 +88,7 @@ class Audit {
   readonly #since: string;
   readonly #isWhole: boolean;
   readonly #known = new KeyTable();
+  readonly #removed = new KeyTable();
   readonly #cameras = new Map<string, CameraAccount>();
   readonly #missing = new Found();
   readonly #damaged = new Found();
@@ -125,6 +128,7 @@ class Audit {
   }
 
   async #readManifest(): Promise<void> {
+    for await (const key of removedKeys(this.#store)) this.#removed.add(key);
     for await (const { rows, damaged } of manifestPages(this.#store)) {
       this.#damagedRows += damaged;
       for (const row of rows) if (this.#concerns(row)) this.#count(row);
@@ -133,8 +137,9 @@ class Audit {
   }
 
   #count(row: ManifestRow): void {
+    const isRemoved = this.#removed.has(row.key);
     // Where something is forgotten, a tombstone of another size is.
-    const isGone = row.outcome === 'forgotten';
+    const isGone = row.outcome === 'forgotten' || isRemoved;
     if (!this.#known.add(row.key, row.bytes, isGone ? GONE : 0)) return;
     this.#rows += 1;
     if (!isGone) this.#objects += 1;
@@ -143,7 +148,7 @@ class Audit {
       camera = new CameraAccount(row.camera);
       this.#cameras.set(row.camera, camera);
     }
-    camera.add(row);
+    camera.add(row, isRemoved);
   }
 
   #concerns(row: ManifestRow): boolean {
@@ -158,12 +163,12 @@ class Audit {
       if (key.startsWith(MANIFEST) || isOwnNote(key)) continue;
       listed += 1;
       if (listed % PROGRESS_EACH === 0) this.#tell('listing', listed, this.#objects);
-      const flags = this.#known.flagsOf(key);
-      if (flags === undefined) this.#unlisted.add(key);
-      if (flags !== 0) continue;
-      this.#known.flag(key, SEEN);
+      const slot = this.#known.slotOf(key);
+      if (slot === undefined) this.#unlisted.add(key);
+      if (slot === undefined || this.#known.flagsAt(slot) !== 0) continue;
+      this.#known.flagAt(slot, SEEN);
       there += 1;
-      if (this.#known.bytesOf(key) !== bytes) this.#damaged.add(key);
+      if (this.#known.bytesAt(slot) !== bytes) this.#damaged.add(key);
     }
     if (there < this.#objects) await this.#nameMissing();
   }
@@ -172,12 +177,19 @@ class Audit {
   async #nameMissing(): Promise<void> {
     for await (const { rows } of manifestPages(this.#store)) {
       for (const { key } of rows) {
-        if (this.#known.flagsOf(key) !== 0) continue;
-        this.#known.flag(key, SEEN);
+        if (!this.#isNew(key)) continue;
         // Stored since the listing went by, perhaps.
         if ((await this.#store.get(key)) === undefined) this.#missing.add(key);
       }
     }
+  }
+
+  /** Whether an object has to be there and was not looked at yet; it counts as looked at from now on. */
+  #isNew(key: string): boolean {
+    const slot = this.#known.slotOf(key);
+    if (slot === undefined || this.#known.flagsAt(slot) !== 0) return false;
+    this.#known.flagAt(slot, SEEN);
+    return true;
   }
 
   async #verify(): Promise<void> {
@@ -187,8 +199,7 @@ class Audit {
     let done = 0;
     for await (const { rows } of manifestPages(this.#store)) {
       for (const row of rows) {
-        if (this.#known.flagsOf(row.key) !== 0) continue;
-        this.#known.flag(row.key, SEEN);
+        if (!this.#isNew(row.key)) continue;
         const work = this.#compare(row)
           .catch((error) => {
             failure ??= { error };

@@ -8,6 +8,7 @@ import { SmallDisk } from '../../test/small-disk';
 import { FileStore } from './file-store';
 import type { FileStoreOptions } from './file-store-options';
 import type { RemovedEvent } from './store-events';
+import { tombstone } from './tombstone';
 
 const HOUR_MS = 3_600_000;
 const KILOBYTE = 1_000;
@@ -74,6 +75,30 @@ describe('FileStore that keeps so much and so long', () => {
       'gaps/2.json',
       'manifest/1.jsonl',
     ]);
+  });
+
+  it('keeps tombstones, and the note of an arrival an hour longer than what was stored by it', async () => {
+    const place = await mkdtemp(join(folder, 'store-'));
+    await fill(place, {
+      'a/1.png': 900,
+      'a/2.png': 900,
+      'arrivals/3.json': 1.5,
+      'a/3.png': 1.5,
+      'a/4.png': 0,
+    });
+    const long = new Date(Date.now() - 900 * HOUR_MS);
+    for (const [name, data] of [
+      ['a/1.png', tombstone(0)],
+      ['a/2.png', Buffer.alloc(tombstone(0).length)],
+    ] as const) {
+      await writeFile(join(place, name), data);
+      await utimes(join(place, name), long, long);
+    }
+    const { left, removed } = await sweep(place, { maxAgeHours: 1 });
+    expect(left).toEqual(['a/1.png', 'a/4.png', 'arrivals/3.json']);
+    expect(removed).toHaveLength(2);
+    // A tombstone takes no room of what may be kept, either.
+    expect((await sweep(place, { maxBytes: 1 })).left).toEqual(['a/1.png']);
   });
 
   it('looks again when more is stored, and stays near its bound', async () => {

@@ -1,7 +1,9 @@
-import { rmdir, stat, unlink } from 'node:fs/promises';
+import { readFile, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type FoundFile, filesIn } from './file-system';
+import { KeyTable } from './key-table';
 import type { RemovedEvent } from './store-events';
+import { isTombstone, TOMBSTONE_BYTES } from './tombstone';
 
 const HOUR_MS = 3_600_000;
 /** What is removed at once beyond what must be, so that not every object starts a search for the oldest. */
@@ -18,10 +20,17 @@ export interface RetentionOptions {
 
 /** Keys that begin so are the account of what there was, and are kept. */
 const ACCOUNTS = ['manifest/', 'gaps/'];
+/** Notes by which a message gets the same key again: they outlive what was stored under it. */
+const NOTES = 'arrivals/';
 
-/** Removes the oldest files of a folder, by when they were stored, without holding a list of all of them. */
+/**
+ * Removes the oldest files of a folder, by when they were stored, without holding a list of all of them. Tombstones
+ * stay: nobody knows how late a message may come.
+ */
 export class FileRetention {
   readonly #options: RetentionOptions;
+  /** Each is looked into once. */
+  readonly #tombstones = new KeyTable();
   /** Of what there is, as far as we know: others may write there, too. */
   #bytes = 0;
   #sweeping: Promise<void> | undefined;
@@ -104,8 +113,16 @@ export class FileRetention {
   async *#files(): AsyncGenerator<FoundFile> {
     const { folder, hidden } = this.#options;
     for await (const file of filesIn(folder, { hidden })) {
-      if (!ACCOUNTS.some((prefix) => file.key.startsWith(prefix))) yield file;
+      if (ACCOUNTS.some((prefix) => file.key.startsWith(prefix)) || (await this.#isTombstone(file))) continue;
+      yield file.key.startsWith(NOTES) ? { ...file, modifiedAt: file.modifiedAt + HOUR_MS } : file;
     }
+  }
+
+  async #isTombstone({ key, bytes }: FoundFile): Promise<boolean> {
+    if (bytes !== TOMBSTONE_BYTES) return false;
+    if (this.#tombstones.has(key)) return true;
+    const content = await readFile(join(this.#options.folder, key)).catch(() => new Uint8Array());
+    return isTombstone(content) && this.#tombstones.add(key);
   }
 
   async #remove({ key, bytes }: FoundFile, reason: RemovedEvent['reason']): Promise<boolean> {

@@ -1,45 +1,18 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'tsup';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bundleWriter, startWriter } from '../../test/writer-process';
 import { FileStore } from './file-store';
 
 let folder: string;
+let program: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'edge-relay-kill-'));
-  // A process of its own, with nothing of the test runner in it.
-  await build({
-    entry: { writer: fileURLToPath(new URL('../../test/store-writer.ts', import.meta.url)) },
-    config: false,
-    format: 'esm',
-    target: 'node20',
-    outDir: folder,
-    outExtension: () => ({ js: '.mjs' }),
-    silent: true,
-  });
+  program = await bundleWriter('store-writer');
 });
 afterAll(() => rm(folder, { recursive: true }));
-
-/** Lets a writer write for a while, kills it, and gives the names that it called durable. */
-async function writeAndKill(place: string, milliseconds: number): Promise<string[]> {
-  const writer = spawn(process.execPath, [join(folder, 'writer.mjs'), place], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const output: Buffer[] = [];
-  writer.stdout.on('data', (chunk) => output.push(chunk));
-  const closed = once(writer, 'close');
-  await Promise.race([once(writer.stdout, 'data'), closed]);
-  await delay(milliseconds);
-  writer.kill('SIGKILL');
-  await closed;
-  return Buffer.concat(output).toString().split('\n').slice(0, -1);
-}
 
 it('leaves only whole files, each once, however often its process is killed', {
   timeout: 180_000,
@@ -47,7 +20,7 @@ it('leaves only whole files, each once, however often its process is killed', {
   const place = join(folder, 'store');
   const durable: string[] = [];
   for (let round = 0; round < 20; round += 1) {
-    durable.push(...(await writeAndKill(place, Math.random() * 150)));
+    durable.push(...(await startWriter(program, place).killAfter(Math.random() * 150)));
   }
 
   const store = new FileStore(place);

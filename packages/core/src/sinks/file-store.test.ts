@@ -1,9 +1,11 @@
+import { existsSync, linkSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeSuite } from '../testing/store-suite';
+import { placeFile } from './file-placement';
 import { FileStore } from './file-store';
 import { Sink } from './sink';
 
@@ -45,6 +47,24 @@ describe('FileStore', () => {
     expect(await readdir(join(place, '.incoming'))).toEqual([]);
     expect((await readdir(place)).sort()).toEqual(['.incoming', 'a.png', 'b.png']);
     expect((await stat(join(place, 'a.png'))).nlink).toBe(1);
+  });
+
+  it('takes a link that is refused for its own where it is, as over NFS when an answer is lost', async () => {
+    const place = await emptyFolder();
+    const [path, temporary] = [join(place, 'a.png'), join(place, 'temporary')];
+    let isPlaced = false;
+    // Makes the link as soon as there is a file: the store's own is refused then.
+    const overtaking = (async () => {
+      while (!isPlaced && !existsSync(path)) {
+        if (existsSync(temporary)) linkSync(temporary, path);
+        await new Promise(setImmediate);
+      }
+    })();
+    expect(await placeFile('link', { path, temporary, data: png })).toBe('created');
+    isPlaced = true;
+    await overtaking;
+    expect(await readFile(path)).toEqual(Buffer.from(png));
+    expect(await placeFile('link', { path, temporary, data: png })).toBe('exists');
   });
 
   it('removes what a killed process left, but not what may still be written', async () => {

@@ -185,7 +185,12 @@ class Forgetting {
   async #replace({ key, rows }: ManifestPage): Promise<void> {
     const kept = rows.filter((row) => !this.#isSelected(row));
     if (key.startsWith(HOURS)) {
-      await replaceFiles(this.#store, key.slice(0, key.lastIndexOf('/') + 1), kept, []);
+      await replaceFiles(
+        this.#store,
+        key.slice(0, key.lastIndexOf('/') + 1),
+        kept.map((row) => JSON.stringify(row)),
+        [],
+      );
     } else if (kept.length > 0) {
       const content = Buffer.from(kept.map(encodeRow).join(''));
       await this.#store.put(partKey(PARTS), content, { contentType: 'application/x-ndjson' });
@@ -198,8 +203,8 @@ class Forgetting {
     const known = new KeyTable();
     for await (const { rows } of manifestPages(this.#store)) for (const row of rows) known.add(row.key);
     for await (const { key } of this.#store.list()) {
-      if (key.startsWith(MANIFEST) || isOwnNote(key) || known.flagsOf(key) !== undefined) continue;
-      if (this.#done.flagsOf(key) !== undefined) continue;
+      if (key.startsWith(MANIFEST) || isOwnNote(key) || known.has(key)) continue;
+      if (this.#done.has(key)) continue;
       const object = await this.#store.get(key);
       if (!object || isTombstone(object.data)) continue;
       const row = await unlistedRow(key, object);
@@ -212,8 +217,7 @@ class Forgetting {
     const remaining = new Set<string>();
     for await (const { rows, key } of manifestPages(this.#store, this.#folders)) {
       if (key.startsWith(FORGOTTEN)) continue;
-      for (const row of rows)
-        if (this.#isSelected(row) && this.#done.flagsOf(row.key) !== undefined) remaining.add(row.key);
+      for (const row of rows) if (this.#isSelected(row) && this.#done.has(row.key)) remaining.add(row.key);
     }
     for await (const { rows, key } of manifestPages(this.#store, [FORGOTTEN])) {
       if (!this.#written.includes(key)) continue;

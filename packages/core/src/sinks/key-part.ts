@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 
 const HASH_DIGITS = 32;
+/** As most are. */
+const SAFE = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 
 /**
  * A text as one part of a key: what is not a letter, digit, `.`, `_` or `-` is percent-encoded, so that
  * two texts never give one part; a long one ends with `!` and a hash of the whole.
  */
 export function safePart(text: string, longest: number): string {
+  if (text.length <= longest && SAFE.test(text)) return text;
   const safe = text.replaceAll(/[^A-Za-z0-9._-]|^\./gu, escapeCharacter) || '%';
   if (safe.length <= longest) return safe;
   const hash = createHash('sha256').update(text).digest('hex').slice(0, HASH_DIGITS);

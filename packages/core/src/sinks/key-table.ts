@@ -32,26 +32,27 @@ export class KeyTable {
     return true;
   }
 
-  /** The flags of a key, or undefined where it is not in. */
-  flagsOf(key: string): number | undefined {
-    const slot = this.#slotOf(key);
-    return slot === undefined ? undefined : this.#flags[slot];
+  has(key: string): boolean {
+    return this.slotOf(key) !== undefined;
   }
 
-  bytesOf(key: string): number | undefined {
-    const slot = this.#slotOf(key);
-    return slot === undefined ? undefined : this.#bytes[slot];
-  }
-
-  /** Adds flags to a key that is in. */
-  flag(key: string, flags: number): void {
-    const slot = this.#slotOf(key);
-    if (slot !== undefined) this.#flags[slot]! |= flags;
-  }
-
-  #slotOf(key: string): number | undefined {
+  /** Where a key is, until one is added; undefined where it is not in. */
+  slotOf(key: string): number | undefined {
     const slot = this.#find(...this.#hash(key));
     return this.#low[slot] === 0 ? undefined : slot;
+  }
+
+  flagsAt(slot: number): number {
+    return this.#flags[slot]!;
+  }
+
+  bytesAt(slot: number): number {
+    return this.#bytes[slot]!;
+  }
+
+  /** Adds flags to those of a key. */
+  flagAt(slot: number, flags: number): void {
+    this.#flags[slot]! |= flags;
   }
 
   /** Where a hash is, or would go. */

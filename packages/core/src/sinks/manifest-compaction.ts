@@ -1,6 +1,6 @@
 import { FORGOTTEN, HOURS, hourFolder, hourKey, PARTS, partTime } from './manifest-keys';
 import { keysOf, pagesOf } from './manifest-reader';
-import { decodeRows, encodeRow, type ManifestRow } from './manifest-row';
+import { decodeRows, type ManifestRow } from './manifest-row';
 import type { Store } from './store';
 
 export interface CompactionOptions {
@@ -15,6 +15,12 @@ export interface CompactionReport {
   readonly rows: number;
   /** Files that they were gathered into. */
   readonly files: number;
+}
+
+/** What is held of a row: its line stays as it was written. */
+interface Entry extends Pick<ManifestRow, 'key' | 'captured' | 'stored'> {
+  readonly folder: string;
+  readonly line: string;
 }
 
 /** What is held in memory at once, in bytes of parts. */
@@ -79,18 +85,17 @@ async function compactBatch(
   forgotten: ReadonlySet<string>,
 ): Promise<CompactionReport> {
   const read: string[] = [];
-  const hours = new Map<string, ManifestRow[]>();
+  const hours = new Map<string, Entry[]>();
   let rows = 0;
   for await (const { key, data } of pagesOf(store, keys)) {
     // Gone: somebody else has gathered it. Damaged: it stays, for a person to look at.
-    const content = data && decodeRows(data);
+    const content = data && decodeRows(data, entryOf);
     if (!content || content.damaged > 0) continue;
     read.push(key);
-    for (const row of content.rows) {
-      const folder = hourFolder(row);
-      const hour = hours.get(folder);
-      if (hour) hour.push(row);
-      else hours.set(folder, [row]);
+    for (const entry of content.rows) {
+      const hour = hours.get(entry.folder);
+      if (hour) hour.push(entry);
+      else hours.set(entry.folder, [entry]);
     }
     rows += content.rows.length;
   }
@@ -103,7 +108,7 @@ async function compactBatch(
 async function compactHour(
   store: Store,
   folder: string,
-  rows: readonly ManifestRow[],
+  rows: readonly Entry[],
   forgotten: ReadonlySet<string>,
 ): Promise<void> {
   const small: string[] = [];
@@ -111,27 +116,33 @@ async function compactHour(
     if (key.startsWith(HOURS) && key.endsWith('.jsonl') && bytes < FILE_BYTES) small.push(key);
   }
   const replaced: string[] = [];
-  const all: ManifestRow[] = [];
+  const all: Entry[] = [];
   for await (const { key, data } of pagesOf(store, small)) {
-    const content = data && decodeRows(data);
+    const content = data && decodeRows(data, entryOf);
     if (!content || content.damaged > 0) continue;
     replaced.push(key);
     all.push(...content.rows);
   }
   all.push(...rows);
-  await replaceFiles(store, folder, firstOfEach(all, forgotten), replaced);
+  const lines = firstOfEach(all, forgotten).map(({ line }) => line);
+  await replaceFiles(store, folder, lines, replaced);
 }
 
-/** Writes rows as a file of an hour, then deletes the files that it replaces. */
+function entryOf(row: ManifestRow, line: string): Entry {
+  const { key, captured, stored } = row;
+  return { key, captured, stored, folder: hourFolder(row), line };
+}
+
+/** Writes rows, each as its line, as a file of an hour, then deletes the files that it replaces. */
 export async function replaceFiles(
   store: Store,
   folder: string,
-  rows: readonly ManifestRow[],
+  lines: readonly string[],
   replaced: readonly string[],
 ): Promise<void> {
   let written: string | undefined;
-  if (rows.length > 0) {
-    const content = Buffer.from(rows.map(encodeRow).join(''));
+  if (lines.length > 0) {
+    const content = Buffer.from(`${lines.join('\n')}\n`);
     written = hourKey(folder, content);
     await store.put(written, content, { contentType: 'application/x-ndjson' });
   }
@@ -139,8 +150,8 @@ export async function replaceFiles(
 }
 
 /** Of the rows of one object the one that was written first, in the order of capture. */
-function firstOfEach(rows: readonly ManifestRow[], forgotten: ReadonlySet<string>): ManifestRow[] {
-  const first = new Map<string, ManifestRow>();
+function firstOfEach(rows: readonly Entry[], forgotten: ReadonlySet<string>): Entry[] {
+  const first = new Map<string, Entry>();
   for (const row of rows) {
     const known = first.get(row.key);
     if ((!known || row.stored < known.stored) && !forgotten.has(row.key)) first.set(row.key, row);

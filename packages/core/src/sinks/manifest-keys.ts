@@ -12,12 +12,15 @@ export const HOURS = `${MANIFEST}hours/`;
 /** What has been deleted for good. */
 export const FORGOTTEN = `${MANIFEST}forgotten/`;
 
+/** What the store has removed by its rules of retention: no rows, but keys. */
+export const REMOVED = `${MANIFEST}removed/`;
+
 const LONGEST_CAMERA = 120;
 const HASH_DIGITS = 24;
 let counter = 0;
 
 /** A name that nobody has had or will have; sorted by time. */
-export function partKey(folder: typeof PARTS | typeof FORGOTTEN): string {
+export function partKey(folder: typeof PARTS | typeof FORGOTTEN | typeof REMOVED): string {
   counter += 1;
   const time = new Date().toISOString().replaceAll(/[-:]/g, '');
   return `${folder}${time}-${bootId()}-${counter}.jsonl`;

@@ -2,7 +2,7 @@ import type { ManifestUpkeepOptions } from './manifest-upkeep';
 import type { ManifestWriterOptions } from './manifest-writer';
 
 export interface ManifestOptions {
-  /** Rows that are written together, at the most. @default as many as are stored at once, but 16 at least */
+  /** Rows that are written together, at the most. @default twice as many as are stored at once, but 32 at least */
   readonly rows?: number | undefined;
   /**
    * Milliseconds that a row waits for others, at the most. It waits only while other messages are under way.
@@ -27,7 +27,7 @@ export function manifestSettings(
     throw new TypeError(`manifest must be true, false or options, not ${JSON.stringify(given)}.`);
   }
   const {
-    rows = Math.max(16, concurrency),
+    rows = Math.max(32, 2 * concurrency),
     delayMs = 100,
     compactEveryMs = 600_000,
     compactAfterParts = 1_000,

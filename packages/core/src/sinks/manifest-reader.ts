@@ -1,5 +1,5 @@
 import { KeyTable } from './key-table';
-import { FORGOTTEN, HOURS, hourFolders, MANIFEST, PARTS } from './manifest-keys';
+import { FORGOTTEN, HOURS, hourFolders, MANIFEST, PARTS, REMOVED } from './manifest-keys';
 import { decodeRows, type ManifestRow } from './manifest-row';
 import type { Store } from './store';
 
@@ -26,13 +26,16 @@ const FOLDERS = [FORGOTTEN, HOURS, PARTS];
  */
 export async function* manifestPages(
   store: Store,
-  folders: readonly string[] = [MANIFEST],
+  folders: Iterable<string> = [MANIFEST],
 ): AsyncGenerator<ManifestPage> {
   const read = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {
     let hasVanished = false;
     const keys: string[] = [];
-    for (const folder of folders) keys.push(...(await keysOf(store, folder)).filter((key) => !read.has(key)));
+    for (const folder of folders) {
+      const found = await keysOf(store, folder);
+      keys.push(...found.filter((key) => !(read.has(key) || key.startsWith(REMOVED))));
+    }
     for await (const page of pagesOf(store, inOrder(keys))) {
       read.add(page.key);
       if (page.data === undefined) hasVanished = true;
@@ -79,7 +82,8 @@ export function foldersFor(row?: { readonly camera: string; readonly captured?: 
 
 /**
  * The rows of a manifest, each once, without those of what is forgotten, in no promised order.
- * Only those of this camera, and of this day of it (`2026-01-31`), where they are given, and of this day of it: that needs no reading of the others.
+ * Only those of this camera, and of this day of it (`2026-01-31`), where they are given: that needs no reading of
+ * the others.
  */
 export async function* readManifest(
   store: Store,

@@ -46,6 +46,8 @@ export interface ManifestRow extends ManifestTimes {
   readonly quality?: number;
   /** Where `captured` comes from. */
   readonly clock?: string;
+  /** How long receipts took to come back to the publisher (see `PictureAttributes`), in milliseconds. */
+  readonly receiptms?: number;
   readonly topic?: string;
   /** MIME type of the object. */
   readonly type?: string;
@@ -94,8 +96,9 @@ export function rowOf({ provenance, receivedAt, storedAt, ...parts }: RowParts):
     score: numberOf(attributes, 'score'),
     quality: numberOf(attributes, 'quality'),
     clock: textOf(attributes, 'clock'),
-    captured: isoOf(provenance.capturedAt),
-    read: isoOf(provenance.readAt),
+    receiptms: numberOf(attributes, 'receiptms'),
+    captured: timeIn(attributes, 'time') ?? isoOf(provenance.capturedAt),
+    read: timeIn(attributes, 'readat'),
     detected: timeIn(attributes, 'detectedat'),
     published: timeIn(attributes, 'publishedat'),
     bridged: timeIn(attributes, 'bridgedat'),
@@ -117,13 +120,22 @@ export function encodeRow(row: ManifestRow): string {
 }
 
 /** The rows in a file of the manifest, and how many of its lines are none. */
-export function decodeRows(data: Uint8Array): { readonly rows: ManifestRow[]; readonly damaged: number } {
-  const rows: ManifestRow[] = [];
+export function decodeRows(data: Uint8Array): { readonly rows: ManifestRow[]; readonly damaged: number };
+/** @param keep what is wanted of each row and its line: the rest of a file is not held in memory */
+export function decodeRows<Kept>(
+  data: Uint8Array,
+  keep: (row: ManifestRow, line: string) => Kept,
+): { readonly rows: Kept[]; readonly damaged: number };
+export function decodeRows(
+  data: Uint8Array,
+  keep: (row: ManifestRow, line: string) => unknown = (row) => row,
+): { readonly rows: unknown[]; readonly damaged: number } {
+  const rows: unknown[] = [];
   let damaged = 0;
   for (const line of Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString().split('\n')) {
     if (line === '') continue;
     const row = rowIn(line);
-    if (row) rows.push(row);
+    if (row) rows.push(keep(row, line));
     else damaged += 1;
   }
   return { rows, damaged };

@@ -8,7 +8,7 @@ import { FailingStore } from '../../test/failing-store';
 import { Gate, quiet } from '../../test/gate';
 import { encodeGap, GAP_EVENT_TYPE } from '../gap-record';
 import { compactManifest } from './manifest-compaction';
-import { MANIFEST, PARTS } from './manifest-keys';
+import { FORGOTTEN, HOURS, MANIFEST, PARTS, partKey } from './manifest-keys';
 import { manifestPages, readManifest } from './manifest-reader';
 import { decodeRows, encodeRow, type ManifestRow } from './manifest-row';
 import { MemoryStore } from './memory-store';
@@ -350,6 +350,15 @@ describe('compactManifest()', () => {
     for (const number of numbers.slice(0, 20)) await sink.write(archiveMessage(number));
     expect(await rowsOf(store)).toHaveLength(20);
     expect(await partsOf(store)).toEqual([]);
+  });
+
+  it('gathers no row of what is forgotten, which a late message may have brought', async () => {
+    const store = await stored([0, 2]);
+    const [row] = await rowsOf(store);
+    await store.put(partKey(FORGOTTEN), Buffer.from(encodeRow({ ...row!, outcome: 'forgotten' })));
+    await compactManifest(store);
+    const pages = await collect(manifestPages(store, [HOURS]));
+    expect(pages.flatMap(({ rows }) => rows.map(({ id }) => id))).toEqual(['front-door-2']);
   });
 
   it('leaves a damaged part where it is', async () => {

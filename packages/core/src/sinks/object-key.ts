@@ -66,6 +66,11 @@ export function outcomeOf(key: string): 'stored' | 'conflict' | 'rejected' | 'ga
   return folder === GAPS ? 'gap' : 'stored';
 }
 
+/** Whether a key is one of a picture, as its template makes it, and not below a folder of a sink's own. */
+export function isPictureKey(key: string): boolean {
+  return !OWN_FOLDERS.includes(key.slice(0, Math.max(0, key.indexOf('/'))));
+}
+
 /** Whether an object is no message's, but a note of ours. */
 export function isOwnNote(key: string): boolean {
   return key.startsWith(`${ARRIVALS}/`) || (key.startsWith(`${REJECTED}/`) && key.endsWith('.json'));

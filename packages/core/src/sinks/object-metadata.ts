@@ -29,6 +29,7 @@ const ATTRIBUTES: Readonly<Record<keyof PictureAttributes, true>> = {
   detectedat: true,
   publishedat: true,
   bridgedat: true,
+  receiptms: true,
 };
 
 /**

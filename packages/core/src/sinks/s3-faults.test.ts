@@ -81,6 +81,26 @@ describeWith('ceph', 'Sink with a real S3 server behind a bad connection', () =>
     await straight.close();
   });
 
+  it('gives up a server that stops in the middle of an answer', async () => {
+    const straight = new S3Store('s3://faces/stalled', server);
+    const data = Buffer.alloc(500_000, 1);
+    await straight.put('a.bin', data);
+    const store = new S3Store('s3://faces/stalled', {
+      ...server,
+      endpoint: proxy.url,
+      requestTimeoutMs: 300,
+    });
+    proxy.fail(() => 'stall-answer');
+    for (const work of [() => store.get('a.bin'), () => keysOf(store), () => store.put('b.bin', data)]) {
+      await expect(work()).rejects.toMatchObject({ code: 'STORE_FAILED', retryable: true });
+    }
+    proxy.heal();
+    expect((await store.get('a.bin'))?.data.length).toBe(data.length);
+    // The server had it; only its answer was not heard.
+    expect(await store.put('b.bin', data)).toBe('exists');
+    await Promise.all([store.close(), straight.close()]);
+  });
+
   it('keeps messages unacknowledged while the server is away, and stores them when it is back', async () => {
     proxy.fail(() => 'slow-down');
     const sink = new Sink('s3://faces/away', {

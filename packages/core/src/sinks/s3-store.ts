@@ -24,6 +24,18 @@ const NOT_EXCLUSIVE = (location: string) =>
 const CONFLICT_ATTEMPTS = 8;
 const CONFLICT_DELAY_MS = 50;
 
+// Once: an import() of what is loaded already still takes a part of what an upload takes.
+let sdk: Promise<typeof import('@aws-sdk/client-s3')> | undefined;
+const loadSdk = () => {
+  sdk ??= import('@aws-sdk/client-s3');
+  return sdk;
+};
+let uploads: Promise<typeof import('@aws-sdk/lib-storage')> | undefined;
+const loadUploads = () => {
+  uploads ??= import('@aws-sdk/lib-storage');
+  return uploads;
+};
+
 /**
  * Keeps objects in a bucket of any S3-compatible server. Each is put in one request on the condition that
  * there is none under its key (`If-None-Match: *`). A server that ignores or refuses the condition is found
@@ -250,7 +262,7 @@ export class S3Store implements Store {
     params: PutObjectCommandInput,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { Upload } = await import('@aws-sdk/lib-storage');
+    const { Upload } = await loadUploads();
     signal?.throwIfAborted();
     const upload = new Upload({ client, params, partSize: PART_BYTES, queueSize: 1 });
     const abort = () => void upload.abort();
@@ -269,7 +281,7 @@ export class S3Store implements Store {
     work: (client: S3Client, sdk: typeof import('@aws-sdk/client-s3')) => Promise<T>,
   ): Promise<T> {
     try {
-      return await this.#use(async (client) => work(client, await import('@aws-sdk/client-s3')));
+      return await this.#use(async (client) => work(client, await loadSdk()));
     } catch (error) {
       throw this.#failure(error);
     }
@@ -300,7 +312,7 @@ export class S3Store implements Store {
 
   async #makeClient(): Promise<S3Client> {
     if (this.#options.client) return this.#options.client;
-    const { S3Client } = await import('@aws-sdk/client-s3');
+    const { S3Client } = await loadSdk();
     return new S3Client(clientConfigOf(this.#options));
   }
 

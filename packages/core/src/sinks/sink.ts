@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { EventEmitter } from 'eventemitter3';
-import { RelayError } from '../errors';
+import { messageOf, RelayError } from '../errors';
 import { formatRanges, type GapRecord, gapIn } from '../gap-record';
 import type { Message } from '../message';
-import { pause, type RetryOptions, retryDelayMs, retryOptions } from '../retry';
+import { type RetryOptions, retryOptions } from '../retry';
 import type { Writer } from '../stage';
 import { type Accept, type AcceptByTopic, acceptance } from './accept';
 import { firstArrival } from './arrival';
@@ -16,15 +15,15 @@ import { type ManifestOptions, manifestSettings } from './manifest-options';
 import { type ManifestRow, rowOf } from './manifest-row';
 import { ManifestUpkeep } from './manifest-upkeep';
 import { ManifestWriter } from './manifest-writer';
-import { conflictKey, gapKey, keyFields, noteKey, OWN_FOLDERS, rejectedKey } from './object-key';
-import { objectMetadata } from './object-metadata';
+import { type Kept, ObjectKeeper } from './object-keeper';
+import { gapKey, keyFields, noteKey, OWN_FOLDERS, rejectedKey } from './object-key';
 import { arrivalOf, type Provenance } from './provenance';
+import { RemovalAccount } from './removal-account';
 import type { S3StoreOptions } from './s3-options';
 import type { SinkEvents, SinkStats, StoredReport } from './sink-events';
 import type { Store } from './store';
 import type { RemovedEvent } from './store-events';
 import { isStore, storeAt } from './store-location';
-import { isTombstone } from './tombstone';
 
 export interface SinkOptions {
   /** How many messages it stores at once. @default 16 */
@@ -62,12 +61,6 @@ export interface SinkOptions {
   readonly files?: FileStoreOptions;
 }
 
-interface Kept {
-  readonly key: string;
-  readonly outcome: 'stored' | 'duplicate' | 'conflict' | 'forgotten';
-  readonly sha256: string;
-}
-
 /** A message whose object is durable, and which is not written down yet. */
 interface Settled {
   readonly report: StoredReport;
@@ -75,9 +68,6 @@ interface Settled {
   /** Counts it and tells of it. */
   tell(): void;
 }
-
-/** How often an object may vanish between our put, which found it there, and our look at it. */
-const VANISHING_ATTEMPTS = 5;
 
 /**
  * Stores each message as one object, once, under a key of its camera, capture time and id. Nothing is
@@ -93,12 +83,13 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   readonly #ownsStore: boolean;
   readonly #key: KeyTemplate;
   readonly #examination: ExaminationOptions;
-  readonly #retry: Required<RetryOptions>;
+  readonly #keeper: ObjectKeeper;
   readonly #closing = new AbortController();
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #limit: Limit;
   readonly #manifest: ManifestWriter | undefined;
   readonly #upkeep: ManifestUpkeep | undefined;
+  readonly #removals: RemovalAccount | undefined;
   readonly #stats = {
     stored: 0,
     duplicates: 0,
@@ -110,7 +101,10 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     retries: 0,
   };
   readonly #passNotice = (event: { readonly message: string }) => void this.emit('notice', event);
-  readonly #passRemoval = (event: RemovedEvent) => void this.emit('removed', event);
+  readonly #passRemoval = (event: RemovedEvent) => {
+    this.#removals?.add(event);
+    this.emit('removed', event);
+  };
   #opening: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -136,10 +130,18 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#limit = new Limit(concurrency);
     this.#manifest = settings && new ManifestWriter((key, data) => this.#putPart(key, data), settings);
     this.#upkeep = settings && this.#upkeepOf(settings.upkeep);
+    this.#removals = settings && this.#removalsOf();
     this.#examination = { accept: acceptance(accept), maxPixels, maxSeconds: maxDecodeSeconds };
-    this.#retry = retryOptions(retry);
     this.#ownsStore = !isStore(location);
     this.store = isStore(location) ? location : storeAt(location, { connections: concurrency, ...s3 }, files);
+    this.#keeper = new ObjectKeeper(this.store, {
+      retry: retryOptions(retry),
+      closing: this.#closing.signal,
+      onRetry: (news) => {
+        this.#stats.retries += 1;
+        this.emit('retry', news);
+      },
+    });
     this.store.events?.on('notice', this.#passNotice).on('removed', this.#passRemoval);
   }
 
@@ -153,7 +155,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
    */
   open(): Promise<void> {
     if (this.#closed) return Promise.reject(closedError());
-    this.#opening ??= this.#persist(() => this.store.open()).then(
+    this.#opening ??= this.#keeper.open().then(
       () => this.#upkeep?.start(),
       (error) => {
         this.#opening = undefined;
@@ -164,8 +166,8 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   }
 
   /**
-   * Resolves once the message is durable (and written down in the manifest, where there is one). Tries again what fails in passing, until it succeeds, the
-   * signal is aborted (its reason is thrown) or the sink is closed.
+   * Resolves once the message is durable (and written down in the manifest, where there is one). Tries again what
+   * fails in passing, until it succeeds, the signal is aborted (its reason is thrown) or the sink is closed.
    * @throws {RelayError} `STORE_DENIED`, `STORE_NOT_FOUND`, `STORE_FAILED` or `CLOSED`.
    */
   write(
@@ -192,7 +194,10 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.#closing.abort();
     await Promise.allSettled([this.#opening, ...this.#inFlight]);
     await this.#upkeep?.stop();
+    await this.#removals?.flush();
     if (this.#ownsStore) await this.store.close();
+    // What was removed while it closed.
+    await this.#removals?.flush();
     this.store.events?.off('notice', this.#passNotice).off('removed', this.#passRemoval);
   }
 
@@ -234,8 +239,8 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     const usesArrival = fault === undefined && this.#key.usesArrival;
     if (!(usesArrival || provenance.isDatedByArrival)) return arrivedAt;
     return firstArrival(provenance.id, arrivedAt, {
-      put: (key, note) => this.#put(key, note, { contentType: 'application/json', signal }),
-      get: async (key) => (await this.#persist(() => this.store.get(key), key, signal))?.data,
+      put: (key, note) => this.#keeper.put(key, note, { contentType: 'application/json', signal }),
+      get: async (key) => (await this.#keeper.get(key, signal))?.data,
     });
   }
 
@@ -246,7 +251,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     signal: AbortSignal | undefined,
   ): Promise<Settled> {
     const { id, capturedAt, readAt } = examination.provenance;
-    const kept = await this.#keep(existingKey, message.payload, examination, signal);
+    const kept = await this.#keep(existingKey, message, examination, signal);
     const { key, outcome } = kept;
     if (outcome === 'forgotten') return this.#forgotten(id, key);
     const storedAt = Date.now();
@@ -277,7 +282,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     signal: AbortSignal | undefined,
   ): Promise<Settled> {
     const { id } = examination.provenance;
-    const kept = await this.#keep(rejectedKey(examination.provenance), message.payload, examination, signal);
+    const kept = await this.#keep(rejectedKey(examination.provenance), message, examination, signal);
     const { key } = kept;
     if (kept.outcome === 'forgotten') return this.#forgotten(id, key);
     const note = {
@@ -288,7 +293,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
       contentType: message.contentType,
       bytes: message.payload.byteLength,
     };
-    await this.#put(noteKey(key), Buffer.from(`${JSON.stringify(note, undefined, 2)}\n`), {
+    await this.#keeper.put(noteKey(key), Buffer.from(`${JSON.stringify(note, undefined, 2)}\n`), {
       contentType: 'application/json',
       signal,
     });
@@ -308,7 +313,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     const isDatedByArrival = false;
     const provenance: Provenance = { id, camera, capturedAt, isDatedByArrival, attributes: { boot } };
     const examination = { provenance, extension: 'json', contentType: 'application/json' };
-    const kept = await this.#keep(gapKey(provenance), message.payload, examination, signal);
+    const kept = await this.#keep(gapKey(provenance), message, examination, signal);
     if (kept.outcome === 'forgotten') return this.#forgotten(id, kept.key);
     const tell = () => {
       this.#stats.gaps += 1;
@@ -345,8 +350,17 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   }
 
   async #putPart(key: string, data: Uint8Array): Promise<void> {
-    await this.#put(key, data, { contentType: 'application/x-ndjson' });
+    await this.#keeper.put(key, data, { contentType: 'application/x-ndjson' });
     this.#upkeep?.partWritten();
+  }
+
+  #removalsOf(): RemovalAccount {
+    const put = (key: string, data: Uint8Array) =>
+      this.#keeper.put(key, data, { contentType: 'application/x-ndjson' });
+    return new RemovalAccount(put, (error) => {
+      const message = `What was removed from ${this.store.location} could not be written down (${messageOf(error)}): an audit will take it for lost.`;
+      this.emit('notice', { message });
+    });
   }
 
   #upkeepOf(options: ConstructorParameters<typeof ManifestUpkeep>[1]): ManifestUpkeep {
@@ -358,58 +372,15 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     });
   }
 
-  /** Stores bytes under a key, or beside it where other bytes are there already. */
   async #keep(
     key: string,
-    data: Uint8Array,
-    { provenance, contentType }: Examination,
+    { payload }: Message,
+    examination: Examination,
     signal: AbortSignal | undefined,
   ): Promise<Kept> {
-    const sha256 = createHash('sha256').update(data).digest('hex');
-    const metadata = objectMetadata(provenance.attributes, sha256);
-    const details = { ...(contentType !== undefined && { contentType }), metadata, signal };
-    for (let attempt = 0; attempt < VANISHING_ATTEMPTS; attempt += 1) {
-      if ((await this.#put(key, data, details)) === 'created') {
-        this.#stats.bytes += data.byteLength;
-        return { key, outcome: 'stored', sha256 };
-      }
-      const existing = await this.#persist(() => this.store.get(key), key, signal);
-      if (!existing) continue;
-      if (Buffer.compare(existing.data, data) === 0) return { key, outcome: 'duplicate', sha256 };
-      if (isTombstone(existing.data)) return { key, outcome: 'forgotten', sha256 };
-      // The key contains their hash: what is there already are these bytes.
-      const apart = conflictKey(key, sha256);
-      const isKnown = (await this.#put(apart, data, details)) === 'exists';
-      if (isKnown) return { key: apart, outcome: 'duplicate', sha256 };
-      this.#stats.bytes += data.byteLength;
-      return { key: apart, outcome: 'conflict', sha256 };
-    }
-    throw new RelayError(
-      `${this.store.location} says that ${key} exists but does not give it out. ` +
-        'Check what is there under that name.',
-      { code: 'STORE_FAILED', stage: this.name },
-    );
-  }
-
-  #put(key: string, data: Uint8Array, options: Parameters<Store['put']>[2] & object) {
-    return this.#persist(() => this.store.put(key, data, options), key, options.signal);
-  }
-
-  /** Tries until it succeeds, fails for good, or has no more time. */
-  async #persist<T>(work: () => Promise<T>, key?: string, signal?: AbortSignal): Promise<T> {
-    for (let failures = 1; ; failures += 1) {
-      signal?.throwIfAborted();
-      try {
-        return await work();
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (!(error instanceof RelayError && error.retryable) || this.#closing.signal.aborted) throw error;
-        const inMs = retryDelayMs(failures, this.#retry);
-        this.#stats.retries += 1;
-        this.emit('retry', { ...(key !== undefined && { key }), error, inMs });
-        await pause(inMs, [signal, this.#closing.signal]);
-      }
-    }
+    const kept = await this.#keeper.keep(key, payload, examination, signal);
+    if (kept.outcome === 'stored' || kept.outcome === 'conflict') this.#stats.bytes += payload.byteLength;
+    return kept;
   }
 }
 

@@ -11,6 +11,9 @@ export function tombstone(forgottenAt: number): Buffer {
   return Buffer.from(`${JSON.stringify({ type: TYPE, forgotten: new Date(forgottenAt).toISOString() })}\n`);
 }
 
+/** How long each is. */
+export const TOMBSTONE_BYTES = tombstone(0).byteLength;
+
 export function isTombstone(data: Uint8Array): boolean {
   return BEGINNING.equals(data.subarray(0, BEGINNING.length));
 }

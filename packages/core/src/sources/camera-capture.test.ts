@@ -1,15 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { c920, jetsonSensor } from '../../test/camera-listings';
+import { numberOf, writeCodedJpegs } from '../../test/coded-picture';
 import { makeVideo, packagedFfmpeg, temporaryFolder } from '../../test/media';
 import { isRaw } from '../image';
 import { captureSuite } from '../testing/capture-suite';
 import { CameraCapture, type CameraCaptureOptions } from './camera-capture';
 import { nameOfDevice } from './camera-device';
 import type { CapturedFrame, CaptureMismatch } from './capture';
-import { MatroskaReader } from './matroska-reader';
+import { FrameSource } from './frame-source';
+import { NutReader } from './nut-reader';
 
 // The real driver is looked at by test/camera. Here is what it cannot do: JPEGs, a full bus, a slow sensor.
 const temporary = temporaryFolder();
@@ -18,7 +21,7 @@ const DEVICE = '/dev/full';
 
 /**
  * A program that says what a camera's ffmpeg says of its modes, and for the camera runs the real ffmpeg on
- * `input`, with the times of a driver: since the machine was started.
+ * `input`, with the times of a driver: since the machine was started. Each frame has waited for half a second.
  */
 async function standIn(name: string, listing: readonly string[], input: string): Promise<string> {
   const path = join(await temporary.folder('programs'), name);
@@ -29,7 +32,8 @@ ${listing.join('\n')}
 LINES
   exit 1 ;;
   *' -f v4l2 '*) while [ "$1" != -map ]; do shift; done
-  uptime=$(cut -d ' ' -f 1 /proc/uptime)
+  uptime=$(awk '{ printf "%.2f", $1 - 0.5 }' /proc/uptime)
+  echo "$uptime" > '${path}.uptime'
   ${input} "$@" ;;
   *) exec '${packagedFfmpeg}' "$@" ;;
 esac
@@ -39,7 +43,7 @@ esac
   return path;
 }
 
-const clip = () => join(temporary.path, 'clip.mkv');
+const clip = () => join(temporary.path, 'clip.nut');
 const ffmpegOn = (input: string) =>
   `exec '${packagedFfmpeg}' -hide_banner -nostdin -nostats -re ${input} -output_ts_offset "$uptime"`;
 let jpegCamera: string;
@@ -61,6 +65,7 @@ async function read(ffmpegPath: string, options: CameraCaptureOptions, count: nu
     damaged: () => {
       damages += 1;
     },
+    dropped: () => {},
     mismatched: (mismatch: CaptureMismatch) => mismatches.push(mismatch),
   };
   const error = await (async () => {
@@ -87,7 +92,7 @@ captureSuite({
 describe('CameraCapture', () => {
   it('passes JPEGs through as the camera made them, dated by the driver', async () => {
     const { frames, mismatches } = await read(jpegCamera, { inputFormat: 'mjpeg' }, 5);
-    const packets = [...new MatroskaReader().feed(await readFile(clip()))].map(({ data }) => data);
+    const packets = [...new NutReader().feed(await readFile(clip()))].map(({ data }) => data);
     const positions = frames.map(({ image }) => packets.findIndex((packet) => packet.equals(image.data)));
     expect(positions).toEqual([0, 1, 2, 3, 4]);
     for (const { image, clock } of frames) {
@@ -96,11 +101,35 @@ describe('CameraCapture', () => {
     expect(mismatches).toEqual([]);
   });
 
+  it.each([
+    ['at full speed', 0],
+    ['with a slow consumer', 130],
+  ])('gives each frame the time of its driver, not that of its neighbour, %s', async (name, delayMs) => {
+    const pictures = await writeCodedJpegs(await temporary.folder('coded'), 120);
+    const coded = join(temporary.path, `coded-${delayMs}.nut`);
+    await makeVideo('-framerate', '25', '-i', pictures, '-c:v', 'copy', coded);
+    const ffmpegPath = await standIn(`coded-${delayMs}`, c920.ffmpeg, ffmpegOn(`-i '${coded}'`));
+    const source = new FrameSource(DEVICE, { ffmpegPath, inputFormat: 'mjpeg' });
+    let taken = 0;
+    for await (const { image, sequence, capturedAt, clock } of source) {
+      expect([sequence, clock], name).toEqual([await numberOf(image), 'device']);
+      // What the driver said, by the clock that has run since the machine was started.
+      const startedAt = Number(await readFile(`${ffmpegPath}.uptime`, 'utf8')) * 1000;
+      const sinceBoot = startedAt + sequence * 40;
+      const age = Number(process.hrtime.bigint()) / 1e6 - sinceBoot;
+      expect(Math.abs(Date.now() - age - capturedAt), name).toBeLessThan(30);
+      taken += 1;
+      if (taken === 20) break;
+      if (delayMs > 0) await sleep(delayMs);
+    }
+    if (delayMs > 0) expect(source.stats.dropped).toBeGreaterThan(taken);
+  });
+
   it('skips a JPEG that is damaged, and tells', async () => {
     const bytes = await readFile(clip());
-    const third = [...new MatroskaReader().feed(bytes)][2]!.data;
+    const third = [...new NutReader().feed(bytes)][2]!.data;
     bytes.fill(0, bytes.indexOf(third) + third.length - 100, bytes.indexOf(third) + third.length);
-    const damaged = join(temporary.path, 'damaged.mkv');
+    const damaged = join(temporary.path, 'damaged.nut');
     await writeFile(damaged, bytes);
     const noisy = await standIn('noisy', c920.ffmpeg, ffmpegOn(`-i '${damaged}'`));
     const { frames, damages, error } = await read(noisy, { inputFormat: 'mjpeg' }, 6);

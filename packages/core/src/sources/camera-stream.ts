@@ -2,7 +2,7 @@ import type { RawImage } from '../image';
 import type { CameraModeChoice } from './camera-choice';
 import type { CaptureMode } from './capture';
 import { type ChildExit, ChildProgram } from './child-program';
-import { MatroskaReader } from './matroska-reader';
+import { NUT_TO_PIPE, NutReader, RAW_VIDEO } from './nut-reader';
 import { parseVideoHeader, type VideoHeader } from './video-header';
 
 /** A JPEG, of which nobody knows yet whether it is whole. */
@@ -70,7 +70,7 @@ export class CameraStream {
 
   /** The frames as they come, until ffmpeg ends or is stopped. */
   async *frames(): AsyncGenerator<CameraStreamFrame, void> {
-    const reader = new MatroskaReader();
+    const reader = new NutReader();
     for await (const chunk of this.#program.output) {
       for (const { data, positionMs, width, height } of reader.feed(chunk)) {
         yield { image: this.#imageOf(data, width, height), timeMs: positionMs };
@@ -102,14 +102,7 @@ function streamOptions(path: string, mode: CameraModeChoice, passThrough: string
     ...['-copyts', passThrough, 'passthrough'],
     ...(encoding === 'mjpeg'
       ? ['-c:v', 'copy']
-      : [
-          '-enc_time_base',
-          '1:1000',
-          '-c:v',
-          'rawvideo',
-          '-pix_fmt',
-          encoding === 'gray' ? 'gray' : 'yuv420p',
-        ]),
-    ...['-f', 'matroska', 'pipe:1'],
+      : ['-enc_time_base', '1:1000', ...RAW_VIDEO, '-pix_fmt', encoding === 'gray' ? 'gray' : 'yuv420p']),
+    ...NUT_TO_PIPE,
   ];
 }

@@ -55,6 +55,11 @@ export interface CaptureMismatch {
 export interface CaptureListener {
   /** A part of the input was skipped. Of a recording it is part of the error at the end, too. */
   damaged(damage: CaptureDamage): void;
+  /**
+   * A whole frame is passed over, because it came too late to be of use to anybody; it counts in
+   * `sequence`, before the frame that is given next. Of a live capture only.
+   */
+  dropped(frame: Pick<CapturedFrame, 'capturedAt'>): void;
   /** The first frames are not what was asked for, and the capture goes on with them. */
   mismatched(mismatch: CaptureMismatch): void;
 }

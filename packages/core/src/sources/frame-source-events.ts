@@ -11,9 +11,12 @@ export interface FrameSourceOptions extends CaptureOptions, LiveOptions {
 }
 
 export interface FrameSourceStats {
-  /** Frames that the capture delivered. */
+  /** Whole frames that the camera delivered, those that were dropped among them: the next `sequence`. */
   readonly captured: number;
-  /** Frames of a live camera that waited too long and gave way to newer ones. */
+  /**
+   * Frames of a live camera that waited too long and gave way to newer ones, and those that had piled up
+   * while a stream was opened.
+   */
   readonly dropped: number;
   /** Parts of the input that could not be read. */
   readonly damaged: number;
@@ -39,7 +42,7 @@ export interface FrameSourceEvents {
   restart: [restart: { camera: string; attempt: number; inMs: number; error: RelayError }];
   /** It has failed 5 times in a row soon after it was started; told once, until it has run for 10 seconds. */
   crashloop: [crashing: { camera: string; attempts: number; error: RelayError }];
-  /** A frame of a live camera gave way to a newer one. */
+  /** A frame of a live camera gave way to a newer one; told of those, too, that had piled up at an opening. */
   drop: [dropped: { camera: string; sequence: number; capturedAt: number }];
   /**
    * A part of the input could not be read; the rest goes on. The iteration over a recording fails at its

@@ -34,6 +34,7 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
       this.#damaged += 1;
       this.emit('damaged', { camera: this.camera, ...damage });
     },
+    dropped: ({ capturedAt }) => this.#drop(this.#number(), capturedAt),
     mismatched: (mismatch) => this.emit('mismatch', { camera: this.camera, ...mismatch }),
   };
   #run: CaptureRun | undefined;
@@ -125,10 +126,7 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
     const channel = new Channel<Frame>({
       highWaterMark: this.#highWaterMark,
       policy: this.#capture.live ? 'drop-oldest' : 'block',
-      onDrop: ({ sequence, capturedAt }) => {
-        this.#dropped += 1;
-        this.emit('drop', { camera: this.camera, sequence, capturedAt });
-      },
+      onDrop: ({ sequence, capturedAt }) => this.#drop(sequence, capturedAt),
     });
     this.#run = new CaptureRun(channel, (signal) => this.#frames(signal));
     void this.#run.ended.then(() => this.emit('end', { camera: this.camera, ...this.stats }));
@@ -191,9 +189,17 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
         this.emit('open', { camera: this.camera, width, height, ...(frames !== undefined && { frames }) });
       }
       isOpen = true;
-      const sequence = this.#captured;
-      this.#captured += 1;
-      yield { camera: this.camera, sequence, ...captured };
+      yield { camera: this.camera, sequence: this.#number(), ...captured };
     }
+  }
+
+  #number(): number {
+    this.#captured += 1;
+    return this.#captured - 1;
+  }
+
+  #drop(sequence: number, capturedAt: number): void {
+    this.#dropped += 1;
+    this.emit('drop', { camera: this.camera, sequence, capturedAt });
   }
 }

@@ -21,7 +21,11 @@ async function read(capture: ImageCapture, limit = Number.POSITIVE_INFINITY) {
   const damages: CaptureDamage[] = [];
   let error: unknown;
   try {
-    const listener = { damaged: (one: CaptureDamage) => void damages.push(one), mismatched: () => {} };
+    const listener = {
+      damaged: (one: CaptureDamage) => void damages.push(one),
+      dropped: () => {},
+      mismatched: () => {},
+    };
     for await (const frame of capture.frames(new AbortController().signal, listener)) {
       frames.push(frame);
       if (frames.length === limit) break;

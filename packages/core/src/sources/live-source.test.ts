@@ -209,6 +209,21 @@ describe('A live source', () => {
     expect(new Set(waits.slice(4)).size).toBeGreaterThan(1);
   });
 
+  it('counts what the capture has passed over as delivered and dropped', async () => {
+    const passes = async function* (_: AbortSignal, listener: CaptureListener) {
+      for (const capturedAt of [1, 2]) listener.dropped({ capturedAt });
+      yield frame();
+    };
+    const { source } = open({}, passes);
+    const drops: object[] = [];
+    source.on('drop', (event) => drops.push(event));
+    expect((await take(source, 2)).map(({ sequence }) => sequence)).toEqual([2, 5]);
+    expect(drops).toEqual(
+      [0, 1, 3, 4].map((sequence, index) => ({ camera: 'scripted', sequence, capturedAt: 1 + (index % 2) })),
+    );
+    expect(source.stats).toMatchObject({ captured: 6, dropped: 4 });
+  });
+
   it('passes on what the capture tells', async () => {
     const { source } = open({}, async function* (_, listener) {
       const error = new RelayError('cut off', { code: 'PICTURE_DAMAGED', stage: 'camera scripted' });

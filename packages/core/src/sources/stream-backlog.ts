@@ -6,7 +6,7 @@ const PACED_IN_A_ROW = 2;
 
 /**
  * The frames that ffmpeg has collected while it looked what a stream is: they come all at once, up to a
- * second late, and say nothing of when they were sent. A live source begins behind them, with
+ * second late, and say nothing of when they were sent. A live source drops them, and begins with
  * frames that had to be waited for.
  */
 export class StreamBacklog {

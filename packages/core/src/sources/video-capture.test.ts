@@ -1,12 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { copyFile, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { numberOf, writeCodedJpegs } from '../../test/coded-picture';
 import { makeVideo, packagedFfmpeg, shipped, temporaryFolder } from '../../test/media';
 import { describeWith } from '../../test/requirements';
 import type { RawImage } from '../image';
 import { captureSuite } from '../testing/capture-suite';
 import type { CapturedFrame } from './capture';
+import { FrameSource } from './frame-source';
 import { VideoCapture, type VideoCaptureOptions } from './video-capture';
 
 const temporary = temporaryFolder();
@@ -43,6 +46,10 @@ async function read(capture: VideoCapture, limit = Number.POSITIVE_INFINITY) {
   return { frames, error, positions: frames.map(({ capturedAt }) => capturedAt - frames[0]!.capturedAt) };
 }
 
+const CODED_FRAMES = 60;
+/** Uneven, so that no frame has the distance of another to its neighbour. */
+const codedTimeOf = (number: number) => number * 40 + ((number * 7) % 13);
+
 const encode = ['-an', '-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '0'];
 
 beforeAll(async () => {
@@ -64,6 +71,10 @@ beforeAll(async () => {
   await make('gap.ts', ...encode, '-vf', "setpts='if(gte(N,10),PTS+40/TB,PTS)'", '-vsync', 'passthrough');
   const jitter = "settb=1/1000,setpts='PTS+mod(N*7,13)'";
   await make('jitter.mkv', ...encode, '-vf', jitter, '-vsync', 'passthrough', '-enc_time_base', '1:1000');
+  const pictures = await writeCodedJpegs(await temporary.folder('coded'), CODED_FRAMES);
+  const coded = ['-framerate', '25', '-i', pictures, '-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-bf', '3'];
+  const uneven = ['-vf', jitter, '-vsync', 'passthrough', '-enc_time_base', '1:1000'];
+  await makeVideo(...coded, ...uneven, file('coded.mkv'));
   await make('odd.mkv', '-vf', 'scale=101:51,format=yuv420p', '-c:v', 'ffv1');
   await make('full.mkv', '-c:v', 'mjpeg', '-q:v', '2');
   await make('hd.mp4', ...encode, '-vf', 'scale=out_color_matrix=bt709', '-colorspace', 'bt709');
@@ -144,6 +155,21 @@ function suite(ffmpegPath: string) {
       const { positions } = await read(open(file(name)));
       expect(positions.slice(8, 12)).toEqual([320, 360, 400 + gap, 440 + gap]);
     }
+  });
+
+  it.each([
+    ['at full speed', 0],
+    ['with a slow consumer', 30],
+  ])('gives each frame its own time, not that of its neighbour, %s', async (_, delayMs) => {
+    const source = new FrameSource(file('coded.mkv'), { ffmpegPath, startTime: MORNING });
+    let number = 0;
+    for await (const { image, sequence, capturedAt, clock } of source) {
+      expect([await numberOf(image), sequence, clock]).toEqual([number, number, 'file']);
+      expect(capturedAt - MORNING).toBe(codedTimeOf(number));
+      number += 1;
+      if (delayMs > 0) await sleep(delayMs);
+    }
+    expect(number).toBe(CODED_FRAMES);
   });
 
   it('moves no frame to the nominal rate', async () => {

@@ -6,7 +6,7 @@ import { type ChildExit, ChildProgram } from './child-program';
 import { withoutCredentials } from './credentials';
 import { findFfmpeg, knowsOption } from './ffmpeg';
 import { isRemoteFile, nameOfPath, nameOfUrl, statInput } from './input-path';
-import { MatroskaReader } from './matroska-reader';
+import { NUT_TO_PIPE, NutReader, RAW_VIDEO } from './nut-reader';
 import { Pace } from './pace';
 import { parseVideoHeader, type VideoHeader } from './video-header';
 
@@ -97,7 +97,7 @@ export class VideoFile implements Capture {
     });
     const stop = () => ffmpeg.stop();
     signal.addEventListener('abort', stop, { once: true });
-    const reader = new MatroskaReader();
+    const reader = new NutReader();
     let frames = 0;
     try {
       for await (const chunk of ffmpeg.output) {
@@ -190,6 +190,6 @@ function decodeOptions(path: string, { range, container }: VideoHeader, passThro
     ...(range === 'full' ? ['-vf', 'scale=in_range=pc:out_range=tv'] : []),
     // Without a time base of its own, ffmpeg moves frames to the nearest multiple of the nominal rate.
     ...[passThrough, 'passthrough', '-enc_time_base', '1:1000'],
-    ...['-c:v', 'rawvideo', '-pix_fmt', 'yuv420p', '-f', 'matroska', 'pipe:1'],
+    ...[...RAW_VIDEO, '-pix_fmt', 'yuv420p', ...NUT_TO_PIPE],
   ];
 }

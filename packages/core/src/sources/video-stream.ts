@@ -14,7 +14,7 @@ import { ChildProgram } from './child-program';
 import { withoutCredentials } from './credentials';
 import { findFfmpeg, knowsListOptions, knowsOption } from './ffmpeg';
 import { nameOfUrl } from './input-path';
-import { type MatroskaFrame, MatroskaReader } from './matroska-reader';
+import { NUT_TO_PIPE, type NutFrame, NutReader, RAW_VIDEO } from './nut-reader';
 import { StreamBacklog } from './stream-backlog';
 import { StreamClock } from './stream-clock';
 import { failureOf, isStreamDamage } from './stream-failure';
@@ -74,25 +74,26 @@ export class VideoStream implements Capture {
     const stop = () => ffmpeg.stop();
     signal.addEventListener('abort', stop, { once: true });
     try {
-      const reader = new MatroskaReader();
+      const reader = new NutReader();
       const clock = new StreamClock();
       const backlog = new StreamBacklog(Date.now());
       let header: VideoHeader | undefined;
-      let cameAt: number | undefined;
       for await (const chunk of ffmpeg.output) {
         for (const frame of reader.feed(chunk)) {
           const readAt = Date.now();
           header ??= this.#look(headerLines, frame, listener);
           const line = damage.pop();
           if (line !== undefined) this.#tellDamage(line, listener);
-          // ffmpeg keeps a frame until the next one is there: the last reading is when this one came.
-          const at = clock.timeOf(frame.positionMs, cameAt ?? readAt);
-          cameAt = readAt;
-          if (backlog.holds(frame.positionMs, readAt)) continue;
+          const at = clock.timeOf(frame.positionMs, readAt);
           const isTimed = !WITHOUT_TIMES.test(header.container);
+          const capturedAt = isTimed ? at : readAt;
+          if (backlog.holds(frame.positionMs, readAt)) {
+            listener?.dropped({ capturedAt });
+            continue;
+          }
           yield {
             image: this.#image(frame, header),
-            capturedAt: isTimed ? at : readAt,
+            capturedAt,
             clock: isTimed ? 'stream' : 'arrival',
             readAt,
           };
@@ -111,7 +112,7 @@ export class VideoStream implements Capture {
   }
 
   /** What ffmpeg has said of the stream, once the first frame is here. */
-  #look(lines: readonly string[], { width, height }: MatroskaFrame, listener?: CaptureListener): VideoHeader {
+  #look(lines: readonly string[], { width, height }: NutFrame, listener?: CaptureListener): VideoHeader {
     const { maxPixels = DEFAULT_MAX_PIXELS, exact } = this.#options;
     if (width * height > maxPixels) {
       throw new RelayError(
@@ -124,7 +125,7 @@ export class VideoStream implements Capture {
     return parseVideoHeader(lines) ?? { width, height, range: 'limited', matrix: 'bt601', container: '' };
   }
 
-  #image({ data, width, height }: MatroskaFrame, { range, matrix }: VideoHeader) {
+  #image({ data, width, height }: NutFrame, { range, matrix }: VideoHeader) {
     const image = { format: 'yuv420p', data, width, height, range, matrix } as const;
     if (data.length === byteLengthOf(image)) return image;
     throw new RelayError(
@@ -152,9 +153,14 @@ export class VideoStream implements Capture {
       // What is cut off gives a broken picture.
       fflags: '+discardcorrupt',
     };
-    if (withoutCredentials(href) !== href && (await knowsListOptions(program))) return listed(href, options);
+    // HLS comes in pieces of seconds, each all at once: ffmpeg gives its frames at their pace.
+    const pace = this.#url.pathname.endsWith('.m3u8') ? ['-re'] : [];
+    if (withoutCredentials(href) !== href && (await knowsListOptions(program))) {
+      const { args, input } = listed(href, options);
+      return { args: [...pace, ...args], input };
+    }
     const args = Object.entries(options).flatMap(([name, value]) => [`-${name}`, value]);
-    return { args: [...args, '-i', href] };
+    return { args: [...pace, ...args, '-i', href] };
   }
 }
 
@@ -165,7 +171,7 @@ interface StreamInput {
 }
 
 /** A password in an argument stands in the list of processes: the URL comes by standard input, in a list of one. */
-function listed(url: string, options: Readonly<Record<string, string>>): StreamInput {
+function listed(url: string, options: Readonly<Record<string, string>>): Required<StreamInput> {
   const protocols = 'pipe,fd,rtsp,rtsps,rtp,srtp,tcp,udp,tls,http,https,httpproxy,crypto,hls';
   const lines = [
     'ffconcat version 1.0',
@@ -184,6 +190,6 @@ function decodeOptions({ args }: StreamInput, timing: readonly string[]): string
     ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'info', '-thread_type', 'slice', ...args],
     // Both names of one layout, full range and limited: taken as it comes, without a conversion.
     ...['-map', '0:V:0', '-vf', 'format=yuv420p|yuvj420p', ...timing, '-enc_time_base', '1:1000'],
-    ...['-c:v', 'rawvideo', '-f', 'matroska', 'pipe:1'],
+    ...[...RAW_VIDEO, ...NUT_TO_PIPE],
   ];
 }

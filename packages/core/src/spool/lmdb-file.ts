@@ -8,7 +8,7 @@ const MAGIC = 0xbeefc0de;
 const MAGIC_OFFSET = 24;
 const PAGE_BYTES = 4096;
 /** What the C library keeps of freed memory, in bytes. */
-const KEPT_BYTES = 16 * 1024 ** 2;
+const KEPT_BYTES = 8 * 1024 ** 2;
 
 /**
  * Opens the database in a folder, and makes it where there is none.

@@ -1,19 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'tsup';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spoolModel } from '../../test/spool-model';
+import { bundleWriter, startWriter } from '../../test/writer-process';
 import type { Message } from '../message';
 import { spoolSuite } from '../testing/spool-suite';
 import { LmdbSpool } from './lmdb-spool';
 
 let root: string;
+let program: string;
 let count = 0;
 const place = () => join(root, `spool-${++count}`);
 const message = (id: string): Message => ({ id, payload: Buffer.from(`payload of ${id}`), properties: {} });
@@ -25,30 +24,9 @@ const idsIn = async (spool: LmdbSpool) => (await allIn(spool)).map((entry) => en
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'edge-relay-spool-'));
-  await build({
-    entry: { writer: fileURLToPath(new URL('../../test/spool-writer.ts', import.meta.url)) },
-    config: false,
-    format: 'esm',
-    target: 'node20',
-    // Where it finds lmdb, which it does not carry along.
-    skipNodeModulesBundle: true,
-    outDir: fileURLToPath(new URL('../../node_modules/.cache/spool-writer', import.meta.url)),
-    outExtension: () => ({ js: '.mjs' }),
-    silent: true,
-  });
+  program = await bundleWriter('spool-writer');
 });
 afterAll(() => rm(root, { recursive: true }));
-
-/** A process of its own that writes into a spool until it is killed. */
-function startWriter(folder: string): { child: ChildProcess; lines(): string[] } {
-  const program = fileURLToPath(
-    new URL('../../node_modules/.cache/spool-writer/writer.mjs', import.meta.url),
-  );
-  const child = spawn(process.execPath, [program, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const output: Buffer[] = [];
-  child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
-  return { child, lines: () => Buffer.concat(output).toString().split('\n').slice(0, -1) };
-}
 
 spoolSuite({ describe, it, name: 'LmdbSpool', create: (bounds) => new LmdbSpool(place(), bounds) });
 spoolSuite({
@@ -195,7 +173,7 @@ describe('LmdbSpool', () => {
     const durable = new Set<string>();
     const removed = new Set<string>();
     for (let round = 0; round < 12; round += 1) {
-      const { child, lines } = startWriter(folder);
+      const { child, lines } = startWriter(program, folder);
       const closed = once(child, 'close');
       await Promise.race([once(child.stdout!, 'data'), closed]);
       await delay(Math.random() * 120);
@@ -224,7 +202,7 @@ describe('LmdbSpool', () => {
 
   it('refuses a second process, and a second spool of the same process, while the first lives', async () => {
     const folder = place();
-    const { child } = startWriter(folder);
+    const { child } = startWriter(program, folder);
     await once(child.stdout!, 'data');
     const spool = new LmdbSpool(folder);
     await expect(spool.open()).rejects.toMatchObject({ code: 'SPOOL_IN_USE' });

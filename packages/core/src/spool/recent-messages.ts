@@ -9,7 +9,7 @@ export interface Recent {
 }
 
 /** What written messages may take here until they are read, in bytes. */
-const MAXIMUM_BYTES = 16 * 1024 ** 2;
+const MAXIMUM_BYTES = 8 * 1024 ** 2;
 
 /**
  * The messages of a spool that are not on the disk yet, and so many of those written last as have room

@@ -78,7 +78,8 @@ describe('the HTTP fault proxy', () => {
   it.each([
     ['hang', []],
     ['hang-answer', [body.length]],
-  ] as const)('%s: the client hears nothing until all is well again', async (fault, atServer) => {
+    ['stall-answer', [body.length]],
+  ] as const)('%s: the client waits until all is well again', async (fault, atServer) => {
     failWith(fault);
     const asked = outcome();
     let isOver = false;

@@ -6,7 +6,8 @@ import type { AddressInfo, Socket } from 'node:net';
  * What can become of a request. `error`: 500. `slow-down`: 503, as S3 throttles. `reset`: the connection is reset
  * and the server hears nothing. `hang`: neither side hears anything. `cut-request`: the server gets half of the
  * body, then both connections are reset. The server does what it is asked for, and the client hears nothing but
- * a reset (`lose-answer`), nothing at all (`hang-answer`), or half of the answer and a reset (`cut-answer`).
+ * a reset (`lose-answer`), nothing at all (`hang-answer`), or half of the answer and then a reset (`cut-answer`) or
+ * nothing more (`stall-answer`).
  */
 export type HttpFault =
   | 'error'
@@ -16,7 +17,8 @@ export type HttpFault =
   | 'cut-request'
   | 'lose-answer'
   | 'hang-answer'
-  | 'cut-answer';
+  | 'cut-answer'
+  | 'stall-answer';
 
 export const HTTP_FAULTS: readonly HttpFault[] = [
   'error',
@@ -27,6 +29,7 @@ export const HTTP_FAULTS: readonly HttpFault[] = [
   'lose-answer',
   'hang-answer',
   'cut-answer',
+  'stall-answer',
 ];
 
 export interface HttpRequestSeen {
@@ -117,9 +120,11 @@ export async function startHttpFaultProxy(options: HttpFaultProxyOptions): Promi
         return;
       }
       const { statusCode = 502, headers: answered } = response;
-      if (fault === 'cut-answer') {
+      if (fault === 'cut-answer' || fault === 'stall-answer') {
+        const { socket } = incoming;
+        const then = fault === 'cut-answer' ? () => socket.resetAndDestroy() : () => hang(socket);
         response.resume();
-        response.on('end', () => sayHalf(incoming.socket, statusCode, answered['content-length']));
+        response.on('end', () => sayHalf(socket, statusCode, answered['content-length'], then));
         return;
       }
       outgoing.writeHead(statusCode, answered);
@@ -157,11 +162,11 @@ function say(outgoing: ServerResponse, [status, code]: readonly [number, string]
   outgoing.end(text);
 }
 
-function sayHalf(socket: Socket, status: number, bytes = '0'): void {
+function sayHalf(socket: Socket, status: number, bytes = '0', then: () => void): void {
   const half = Buffer.alloc(Math.floor(Number(bytes) / 2));
   const head =
     half.length > 0 ? `HTTP/1.1 ${status} OK\r\nContent-Length: ${bytes}\r\n\r\n` : `HTTP/1.1 ${status} O`;
-  socket.write(Buffer.concat([Buffer.from(head), half]), () => socket.resetAndDestroy());
+  socket.write(Buffer.concat([Buffer.from(head), half]), then);
 }
 
 function cutHalfway(incoming: IncomingMessage, cut: () => void): void {

@@ -14,6 +14,7 @@ export function auditText(report: AuditReport): string {
         'conflicts',
         'rejected',
         'forgotten',
+        'removed',
         'dropped',
         'missing',
         'first',
@@ -26,6 +27,7 @@ export function auditText(report: AuditReport): string {
         camera.conflicts,
         camera.rejected,
         camera.forgotten,
+        camera.removed,
         camera.dropped,
         camera.missing,
         camera.first ?? '-',
@@ -61,9 +63,17 @@ function latencies(cameras: readonly CameraAudit[]): string {
   return rows.length === 0 ? '' : table(['camera', 'hop', 'p50', 'p99'], rows);
 }
 
-function clock({ camera, cloudClockBehindMs: behind }: CameraAudit): string {
-  if (behind === 0) return '';
-  return `${camera}: the cloud's clock is behind the edge's by ${duration(behind)} or more; that is corrected above.\n`;
+function clock({ camera, clock: difference }: CameraAudit): string {
+  if (!difference) return '';
+  const { cloudAheadMs: ahead, uncertaintyMs, movedMs } = difference;
+  if (movedMs > 0) {
+    return `${camera}: the edge's and the cloud's clock moved against each other by ${duration(movedMs)} or more: look at a shorter time (--since).\n`;
+  }
+  const by = `${ahead > 0 ? 'ahead of' : 'behind'} the edge's by ${duration(Math.abs(ahead))}`;
+  if (uncertaintyMs !== undefined) {
+    return `${camera}: the cloud's clock is ${by}, give or take ${duration(uncertaintyMs)}; that is corrected above.\n`;
+  }
+  return ahead === 0 ? '' : `${camera}: the cloud's clock is ${by} or more; that is corrected above.\n`;
 }
 
 function missingNumbers({ camera, missingNumbers: missing }: CameraAudit): string {

@@ -3,12 +3,19 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { type ServerType, serve } from '@hono/node-server';
-import { forget, type ManifestRow, manifestDays, type Sink, type StoredEvent } from 'edge-relay';
+import {
+  forget,
+  isPictureKey,
+  type ManifestRow,
+  manifestDays,
+  newestPictures,
+  type Sink,
+  type StoredEvent,
+} from 'edge-relay';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { streamSSE } from 'hono/streaming';
 import { CachingStore } from './caching-store';
-import { facesOf } from './faces';
 import { guard } from './guard';
 
 export interface GalleryOptions {
@@ -106,7 +113,7 @@ export class Gallery {
         before: given('before'),
         limit: PAGE_FACES,
       };
-      return context.json(await facesOf(this.#store, query));
+      return context.json(await newestPictures(this.#store, query));
     });
     app.get('/api/events', (context) =>
       streamSSE(context, async (stream) => {
@@ -163,7 +170,7 @@ export class Gallery {
   }
 
   async #picture(key: string, download: string | undefined): Promise<Response> {
-    if (key.startsWith('manifest/')) return new Response('Not a picture.', { status: 404 });
+    if (!isPictureKey(key)) return new Response('Not a picture.', { status: 404 });
     const { store } = this.#sink;
     if (store.link && !download) {
       const headers = {

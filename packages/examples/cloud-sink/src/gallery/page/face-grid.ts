@@ -44,6 +44,15 @@ export class FaceGrid {
     this.#empty.hidden = this.#rows.length > 0;
   }
 
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  /** The last that is shown. */
+  get oldest(): ManifestRow | undefined {
+    return this.#rows.at(-1);
+  }
+
   /** The face so many places further on. */
   beside({ key }: ManifestRow, places: number): ManifestRow | undefined {
     const index = this.#rows.findIndex((row) => row.key === key);
@@ -81,6 +90,11 @@ export class FaceGrid {
     image.loading = 'lazy';
     image.alt = '';
     image.src = pictureUrl(row.key);
+    // The store may have removed it by its rules since.
+    image.addEventListener('error', () => {
+      card.classList.add('gone');
+      card.title = 'The picture is not kept any more.';
+    });
     const [when, who] = [element('span'), element('span')];
     when.textContent = time;
     who.textContent = row.track === undefined ? row.camera : `${row.camera} · ${row.track}`;

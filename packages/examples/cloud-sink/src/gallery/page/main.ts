@@ -16,8 +16,13 @@ const live = document.querySelector<HTMLElement>('#live')!;
 const grid = new FaceGrid(document.querySelector('#faces')!, document.querySelector('#empty')!);
 const dialog = new FaceDialog(document.querySelector('dialog')!, grid);
 
+/** Faces that come by themselves push out the oldest beyond so many. */
+const LIVE_FACES = 600;
+
 let days: readonly Day[] = [];
 let before = '';
+/** How many were loaded because they were asked for. */
+let asked = 0;
 
 await loadDays();
 await load();
@@ -58,6 +63,7 @@ async function load(from = ''): Promise<void> {
   const { rows, next } = (await response.json()) as { rows: ManifestRow[]; next?: string };
   if (from === '') grid.clear();
   for (const row of rows) grid.add(row);
+  asked = grid.size;
   before = next ?? '';
   older.hidden = next === undefined;
 }
@@ -79,11 +85,21 @@ function listen(): void {
   events.addEventListener('stored', ({ data }) => {
     const row = JSON.parse(data) as ManifestRow;
     const fits = camera.value === '' || camera.value === row.camera;
-    if (fits && (day.value === '' || row.captured.startsWith(day.value))) grid.add(row, true);
+    if (fits && (day.value === '' || row.captured.startsWith(day.value))) addLive(row);
     addOption(camera, row.camera);
     if (fits) addOption(day, row.captured.slice(0, 10));
   });
   events.addEventListener('forgotten', ({ data }) => grid.remove(JSON.parse(data).key));
+}
+
+/** A page that is open all day does not grow all day. */
+function addLive(row: ManifestRow): void {
+  grid.add(row, true);
+  if (grid.size <= Math.max(LIVE_FACES, asked)) return;
+  grid.remove(grid.oldest!.key);
+  // "Older" goes on behind what is left.
+  before = `${grid.oldest!.captured} ${grid.oldest!.key}`;
+  older.hidden = false;
 }
 
 function say(state: string, text: string): void {

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { RelayError } from '../errors';
+import { pause, type RetryOptions, retryDelayMs } from '../retry';
+import type { Examination } from './examination';
+import { conflictKey } from './object-key';
+import { objectMetadata } from './object-metadata';
+import type { PutOptions, Store, StoredObject } from './store';
+import { isTombstone } from './tombstone';
+
+/** What became of bytes that were to be kept under a key. */
+export interface Kept {
+  /** Where they are. */
+  readonly key: string;
+  readonly outcome: 'stored' | 'duplicate' | 'conflict' | 'forgotten';
+  readonly sha256: string;
+}
+
+export interface ObjectKeeperOptions {
+  readonly retry: Required<RetryOptions>;
+  /** When it is aborted, what fails is tried no more. */
+  readonly closing: AbortSignal;
+  readonly onRetry: (news: {
+    readonly key?: string;
+    readonly error: RelayError;
+    readonly inMs: number;
+  }) => void;
+}
+
+/** How often an object may vanish between our put, which found it there, and our look at it. */
+const VANISHING_ATTEMPTS = 5;
+
+/** Keeps objects in a store once and for all: tries again what fails in passing, and overwrites nothing. */
+export class ObjectKeeper {
+  readonly #store: Store;
+  readonly #options: ObjectKeeperOptions;
+
+  constructor(store: Store, options: ObjectKeeperOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  open(): Promise<void> {
+    return this.#persist(() => this.#store.open());
+  }
+
+  put(key: string, data: Uint8Array, options: PutOptions): Promise<'created' | 'exists'> {
+    return this.#persist(() => this.#store.put(key, data, options), key, options.signal);
+  }
+
+  get(key: string, signal: AbortSignal | undefined): Promise<StoredObject | undefined> {
+    return this.#persist(() => this.#store.get(key), key, signal);
+  }
+
+  /** Stores bytes under a key, or beside it where other bytes are there already. */
+  async keep(
+    key: string,
+    data: Uint8Array,
+    { provenance, contentType }: Examination,
+    signal: AbortSignal | undefined,
+  ): Promise<Kept> {
+    const sha256 = createHash('sha256').update(data).digest('hex');
+    const details = {
+      ...(contentType !== undefined && { contentType }),
+      ...(this.#store.supports.metadata && { metadata: objectMetadata(provenance.attributes, sha256) }),
+      signal,
+    };
+    for (let attempt = 0; attempt < VANISHING_ATTEMPTS; attempt += 1) {
+      if ((await this.put(key, data, details)) === 'created') return { key, outcome: 'stored', sha256 };
+      const existing = await this.get(key, signal);
+      if (!existing) continue;
+      if (Buffer.compare(existing.data, data) === 0) return { key, outcome: 'duplicate', sha256 };
+      if (isTombstone(existing.data)) return { key, outcome: 'forgotten', sha256 };
+      // The key contains their hash: what is there already are these bytes.
+      const apart = conflictKey(key, sha256);
+      const isKnown = (await this.put(apart, data, details)) === 'exists';
+      return { key: apart, outcome: isKnown ? 'duplicate' : 'conflict', sha256 };
+    }
+    throw new RelayError(
+      `${this.#store.location} says that ${key} exists but does not give it out. ` +
+        'Check what is there under that name.',
+      { code: 'STORE_FAILED', stage: 'sink' },
+    );
+  }
+
+  /** Tries until it succeeds, fails for good, or has no more time. */
+  async #persist<T>(work: () => Promise<T>, key?: string, signal?: AbortSignal): Promise<T> {
+    const { retry, closing, onRetry } = this.#options;
+    for (let failures = 1; ; failures += 1) {
+      signal?.throwIfAborted();
+      try {
+        return await work();
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!(error instanceof RelayError && error.retryable) || closing.aborted) throw error;
+        const inMs = retryDelayMs(failures, retry);
+        onRetry({ ...(key !== undefined && { key }), error, inMs });
+        await pause(inMs, [signal, closing]);
+      }
+    }
+  }
+}
