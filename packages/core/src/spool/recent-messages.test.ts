@@ -26,7 +26,7 @@ it('keeps what is not written, and of what is as much as has room, until it is r
   expect(recent.unwrittenBytes).toBe(19 * MEBIBYTE);
   for (let position = 1; position <= 20; position += 1) recent.written(position);
   expect(recent.unwrittenBytes).toBe(0);
-  expect(kept()).toEqual(Array.from({ length: 16 }, (_, index) => index + 3));
+  expect(kept()).toEqual(Array.from({ length: 8 }, (_, index) => index + 3));
   expect(recent.unwritten(3)).toBeUndefined();
   expect(recent.read(3)?.position).toBe(3);
   expect(recent.read(3)).toBeUndefined();
