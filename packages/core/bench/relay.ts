@@ -40,7 +40,7 @@ const { values, positionals } = parseArgs({
     'node-options': { type: 'string', default: '' },
   },
 });
-process.setMaxListeners(30);
+process.setMaxListeners(100);
 const roundtrip = Number(values.roundtrip);
 const [inFlight, warmUp] = [Number(values['in-flight']), Number(values['warm-up'])];
 const [messages, bytes, window] = [Number(values.messages), Number(values.bytes), Number(values.window)];
