@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
-import { Arrival, type ArrivalUser, type Kept } from './lmdb-arrival';
+import { Arrival, type ArrivalUser } from './lmdb-arrival';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
 import { DiskFullError, GroupCommit } from './lmdb-group-commit';
@@ -12,12 +12,13 @@ import { decodeIndexed, encodeIndexed } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
 import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
+import type { Indexed } from './spool-index';
 import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 import { SpoolLock } from './spool-lock';
 import { assertVersion } from './spool-version';
 
 export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
-  /** How many messages may wait; each takes about 200 bytes of memory besides. @default 1,000,000 */
+  /** How many messages may wait; each takes some 50 bytes of memory besides. @default 1,000,000 */
   readonly maximumMessages?: number;
   /** What they may take, in bytes. @default 1,073,741,824 (1 GiB) */
   readonly maximumBytes?: number;
@@ -67,7 +68,7 @@ export class LmdbSpool implements Spool {
   readonly #freeDiskBytes: number;
   readonly #setAsideBytes: number;
   readonly #writesAlways: boolean;
-  readonly #ledger: SpoolLedger<Kept>;
+  readonly #ledger: SpoolLedger;
   readonly #lock: SpoolLock;
   readonly #recent = new RecentMessages<Arrival>();
   #opening: Promise<void> | undefined;
@@ -395,7 +396,7 @@ export class LmdbSpool implements Spool {
   }
 }
 
-function entryOf({ position, bytes, storedAt, expiresAt }: Kept, message: Message): SpoolEntry {
+function entryOf({ position, bytes, storedAt, expiresAt }: Indexed, message: Message): SpoolEntry {
   if (expiresAt === undefined) return { position, message, storedAt, bytes };
   return { position, message, storedAt, bytes, expiresAt };
 }
