@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
+import { Slabs } from '../slab';
 import { Arrival, type ArrivalUser } from './lmdb-arrival';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
@@ -71,6 +72,7 @@ export class LmdbSpool implements Spool {
   readonly #ledger: SpoolLedger;
   readonly #lock: SpoolLock;
   readonly #recent = new RecentMessages<Arrival>();
+  readonly #slabs = new Slabs();
   #opening: Promise<void> | undefined;
   #opened: Opened | undefined;
   #position = 0;
@@ -148,7 +150,7 @@ export class LmdbSpool implements Spool {
   async read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
     return this.#ledger
       .next(limit, bytes)
-      .map((kept) => this.#recent.read(kept.position) ?? entryOf(kept, this.#messageAt(kept.position)));
+      .map((kept) => this.#recent.read(kept.position) ?? this.#readBack(kept));
   }
 
   async get(position: number): Promise<SpoolEntry | undefined> {
@@ -378,11 +380,17 @@ export class LmdbSpool implements Spool {
     return bytes;
   }
 
-  #messageAt(position: number): Message {
+  /** With a payload on loan; see `giveBack()`. */
+  #readBack(kept: Indexed): SpoolEntry {
+    const message = this.#messageAt(kept.position, (bytes) => this.#slabs.copy(bytes));
+    return entryOf(kept, message, true);
+  }
+
+  #messageAt(position: number, copy?: (bytes: Uint8Array) => Buffer): Message {
     const recent = this.#recent.get(position);
     if (recent) return recent.message;
     const { index, messages } = this.#open;
-    const message = storedIn(index, messages, position);
+    const message = storedIn(index, messages, position, copy);
     if (!message) throw this.#asError(new Error(`message ${position} is not where it was put`));
     return message;
   }
@@ -396,9 +404,13 @@ export class LmdbSpool implements Spool {
   }
 }
 
-function entryOf({ position, bytes, storedAt, expiresAt }: Indexed, message: Message): SpoolEntry {
-  if (expiresAt === undefined) return { position, message, storedAt, bytes };
-  return { position, message, storedAt, bytes, expiresAt };
+function entryOf(
+  { position, bytes, storedAt, expiresAt }: Indexed,
+  message: Message,
+  isReadBack = false,
+): SpoolEntry {
+  if (expiresAt === undefined) return { position, message, storedAt, bytes, isReadBack };
+  return { position, message, storedAt, bytes, isReadBack, expiresAt };
 }
 
 function closedError(): RelayError {

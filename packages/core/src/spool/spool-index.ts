@@ -150,6 +150,11 @@ export class SpoolIndex {
     return undefined;
   }
 
+  #has(position: number): boolean {
+    const block = this.#blocks.get(Math.floor(position / BLOCK_ROWS));
+    return block !== undefined && !Number.isNaN(block.numbers[rowOf(position) + BYTES]);
+  }
+
   #blockFor(position: number): Block {
     const number = Math.floor(position / BLOCK_ROWS);
     const known = this.#blocks.get(number);
@@ -189,7 +194,7 @@ export class SpoolIndex {
   #compact(): void {
     for (const unread of this.#unread) {
       if (unread.positions.length > 64 && this.#size * 2 < unread.positions.length) {
-        unread.positions = unread.positions.slice(unread.next).filter((position) => this.get(position));
+        unread.positions = unread.positions.slice(unread.next).filter((position) => this.#has(position));
         unread.next = 0;
       }
     }
