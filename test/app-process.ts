@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 export interface AppProcess {
   readonly child: ChildProcess;
-  /** What it has written to standard error so far: its log. */
+  /** What it has written to standard error so far: its log, as a person would read it. */
   readonly log: string;
   readonly output: string;
   /** Its exit code, or the name of the signal that ended it. */
@@ -48,12 +48,20 @@ export function startApp(
     child,
     ended,
     get log() {
-      return log;
+      return readable(log);
     },
     get output() {
       return output;
     },
   };
+}
+
+/** Lines of JSON as `time name level message`; whatever else there is as it is. */
+function readable(log: string): string {
+  return log.replaceAll(/^\{.*\}$/gm, (line) => {
+    const { time, name, level, msg } = JSON.parse(line) as Record<string, string>;
+    return `${time} ${name} ${level} ${msg}`;
+  });
 }
 
 /** Resolves when `condition` holds; rejects with `what` after so many milliseconds. */

@@ -98,6 +98,7 @@ export type {
 } from './sources/capture';
 export type { CaptureOptions } from './sources/capture-options';
 export { CommandCapture } from './sources/command-capture';
+export { withoutCredentials } from './sources/credentials';
 export { FrameSource } from './sources/frame-source';
 export type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './sources/frame-source-events';
 export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';

@@ -8,6 +8,7 @@ it.each([
   ['rtsp://h:554/user=admin&password=x1&channel=1.sdp', 'rtsp://h:554/user=***&password=***&channel=1.sdp'],
   ['rtspsrc location=rtsp://h user-pw=secret', 'rtspsrc location=rtsp://h user-pw=***'],
   ['frame=  12 fps=30 size=1kB', 'frame=  12 fps=30 size=1kB'],
+  ['mqtt://anna:***@h, mqtt://anna:secret@h', 'mqtt://anna:***@h, mqtt://***@h'],
 ])('withoutCredentials: %s', (text, expected) => {
   expect(withoutCredentials(text)).toBe(expected);
 });

@@ -1,9 +1,12 @@
-/** The part of a URL before its host, to the last `@`: a password may hold one itself. */
-const USER_AND_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/)[^\s/]+@/gi;
+/** The part of a URL before its host, to the last `@`: a password may hold one itself. Not `anna:***`. */
+const USER_AND_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/)(?![^\s/:@]*:\*\*\*@)[^\s/]+@/gi;
 /** Cameras want them in the query or even in the path: `?user=anna&pwd=secret`, `/user=anna_password=secret_`. */
 const PARAMETER = /\b((?:user|usr|login|pass|pwd|pw|token|auth|secret|api_?key)[a-z_-]*=)[^&\s'"]+/gi;
 
-/** `rtsp://anna:secret@host` as `rtsp://***@host`, `?password=secret` as `?password=***`. */
+/**
+ * A text as it may stand in a log: `rtsp://anna:secret@host` as `rtsp://***@host`, `?password=secret` as
+ * `?password=***`.
+ */
 export function withoutCredentials(text: string): string {
   return text.replaceAll(USER_AND_PASSWORD, '$1***@').replaceAll(PARAMETER, '$1***');
 }

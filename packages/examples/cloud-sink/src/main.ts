@@ -1,41 +1,28 @@
 import { type GapRecord, pipeline, Sink, type SinkOptions, Subscriber } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
 import { Gallery } from './gallery/server';
-import { type CloudSinkOptions, parseOptions } from './options';
-import { runAudit } from './run-audit';
-import { runForget } from './run-forget';
+import { type CloudSinkOptions, cloudSink } from './options';
+import { cloudSinkAudit, runAudit } from './run-audit';
+import { cloudSinkForget, runForget } from './run-forget';
 
-const [first = '', ...rest] = process.argv.slice(2);
-const commands: Readonly<Record<string, (argv: readonly string[], app: App) => Promise<void>>> = {
-  audit: runAudit,
-  forget: runForget,
-};
-const named = Object.hasOwn(commands, first) ? commands[first] : undefined;
-await runApp('cloud-sink', (app) => named?.(rest, app) ?? run(parseOptions(process.argv.slice(2)), app));
+const [first, ...rest] = process.argv.slice(2);
+if (first === 'audit') await runApp(cloudSinkAudit, rest, { run: runAudit });
+else if (first === 'forget') await runApp(cloudSinkForget, rest, { run: runForget });
+else await runApp(cloudSink, process.argv.slice(2), { run, rehearse });
 
-async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Promise<void> {
+async function run(options: CloudSinkOptions, { log, health, signal, onStop }: App): Promise<void> {
   await using sink = new Sink(options.store, sinkOptions(options));
-  await using faces = new Subscriber({
-    url: options.cloudUrl,
-    topic: options.topic,
-    clientId: options.clientId,
-    username: options.username,
-    password: options.password,
-    ca: options.ca,
-    cert: options.cert,
-    key: options.key,
-    receipts: options.receipts,
-    // More than the sink takes at once, so that it never waits for the network.
-    windowMessages: Math.max(100, sink.concurrency * 2),
-  });
-  faces.on('online', ({ url }) => log.change('broker', `listening to ${options.topic} at ${url}`));
+  await using faces = subscriber(options, sink);
+  health.expect('broker');
+  faces.on('online', ({ url }) => health.up('broker', `listening to ${options.topic} at ${url}`));
   faces.on('forgotten', ({ url }) =>
     log.warn(`the broker at ${url} has forgotten us; what it kept for this sink is gone`),
   );
-  faces.on('offline', ({ error }) => log.change('broker', error.message, 'warn'));
-  sink.on('stored', ({ key }) =>
-    log.change('first', `storing in ${options.store}, first ${key.split('/', 1)[0]}/…`),
-  );
+  faces.on('offline', ({ error }) => health.down('broker', error.message));
+  sink.on('stored', ({ key }) => {
+    log.change('first', `storing in ${options.store}, first ${key.split('/', 1)[0]}/…`);
+    health.up('store', 'the store takes faces');
+  });
   sink.on('rejected', ({ key, reason }) => log.warn(`not accepted, kept as ${key}: ${reason}`));
   sink.on('notice', ({ message }) => log.warn(message));
   let removed = 0;
@@ -55,9 +42,7 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
       'warn',
     ),
   );
-  sink.on('retry', ({ error }) =>
-    log.change('store', `the store fails, trying again: ${error.message}`, 'warn'),
-  );
+  sink.on('retry', ({ error }) => health.down('store', `the store fails, trying again: ${error.message}`));
   onStop(async () => {
     await faces.close();
     // A store that cannot be reached is not waited for any longer; its messages stay with the broker.
@@ -65,7 +50,7 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
   });
 
   await using gallery = options.gallery === undefined ? undefined : galleryOf(sink, options);
-  if (gallery) log.info(`gallery at ${await gallery.open()}`);
+  if (gallery) log.reveal(`gallery at ${await gallery.open()}`);
   await pipeline(faces, sink, { signal });
   const { stored, duplicates, conflicts, rejected, gaps, forgotten } = sink.stats;
   const seldom = Object.entries({ 'gap records': gaps, forgotten, removed }).filter(([, count]) => count > 0);
@@ -73,12 +58,29 @@ async function run(options: CloudSinkOptions, { log, signal, onStop }: App): Pro
   log.info(`stored ${stored}, duplicates ${duplicates}, conflicts ${conflicts}, rejected ${rejected}${more}`);
 }
 
-function galleryOf(
-  sink: Sink,
-  { manifest, gallery: port = 0, galleryHost, galleryToken }: CloudSinkOptions,
-): Gallery {
-  if (!manifest)
-    throw new TypeError('The gallery shows the manifest: leave out --no-manifest, or --gallery.');
+/** Makes what `run` makes, and starts nothing of it. */
+async function rehearse(options: CloudSinkOptions): Promise<void> {
+  await using sink = new Sink(options.store, sinkOptions(options));
+  await using _ = subscriber(options, sink);
+}
+
+function subscriber(options: CloudSinkOptions, sink: Sink): Subscriber {
+  return new Subscriber({
+    url: options.cloudUrl,
+    topic: options.topic,
+    clientId: options.clientId,
+    username: options.username,
+    password: options.password,
+    ca: options.ca,
+    cert: options.cert,
+    key: options.key,
+    receipts: options.receipts,
+    // More than the sink takes at once, so that it never waits for the network.
+    windowMessages: Math.max(100, sink.concurrency * 2),
+  });
+}
+
+function galleryOf(sink: Sink, { gallery: port = 0, galleryHost, galleryToken }: CloudSinkOptions): Gallery {
   return new Gallery(sink, { port, host: galleryHost, token: galleryToken });
 }
 

@@ -1,37 +1,23 @@
-import { addresses, command, InvalidArgumentError, setting, textFile, whole } from 'edge-relay-command-line';
-import { type StoreOptions, withStoreOptions } from './store-options';
+import {
+  addresses,
+  choice,
+  commas,
+  logOptions,
+  number,
+  type OptionsOf,
+  onOff,
+  option,
+  type Program,
+  pairs,
+  port,
+  text,
+  textFile,
+  whole,
+} from 'edge-relay-command-line';
+import { z } from 'zod';
+import { storeOptions } from './store-options';
 
-export interface CloudSinkOptions extends StoreOptions {
-  readonly cloudUrl: readonly string[];
-  readonly topic: string;
-  readonly clientId: string;
-  readonly username?: string;
-  readonly password?: string;
-  /** PEM text, as the certificate and its key. */
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly s3Encryption?: S3Encryption;
-  readonly s3KmsKey?: string;
-  readonly s3StorageClass?: string;
-  readonly s3Tags?: Readonly<Record<string, string>>;
-  readonly keyTemplate?: string;
-  readonly accept?: AcceptKind | Readonly<Record<string, AcceptKind>>;
-  readonly maxPixels?: number;
-  readonly maxAge?: number;
-  readonly maxSize?: number;
-  readonly freeDisk?: number;
-  readonly whenFull?: 'wait' | 'remove-oldest';
-  readonly concurrency: number;
-  readonly manifest: boolean;
-  readonly gallery?: number;
-  readonly galleryHost?: string;
-  readonly galleryToken?: string;
-  readonly receipts?: boolean;
-}
-
-export type AcceptKind = 'image' | 'any';
-type S3Encryption = 'AES256' | 'aws:kms' | 'aws:kms:dsse';
+export type CloudSinkOptions = OptionsOf<typeof options>;
 
 const MEGABYTE = 1_000_000;
 
@@ -47,6 +33,9 @@ const EXAMPLES = `Examples:
     cloud-sink --topic '$share/archive/hw3faces' --client-id archive-2
   From a broker that wants a password:
     EDGE_RELAY_PASSWORD=... cloud-sink --cloud-url mqtts://cloud.example --username sink
+  All of it in a file, looked at and then used:
+    cloud-sink --config sink.yaml --check
+    cloud-sink --config sink.yaml
   With a web page of what arrives, at http://localhost:8080:
     cloud-sink --store ./faces --gallery 8080
   What is there, what is missing, and how fast it came:
@@ -60,133 +49,128 @@ A message is acknowledged to the broker only when its object is durable. What is
 under rejected/, with the reason. SIGTERM lets what is under way end; exit codes: 0 ended in order,
 1 failed, 2 wrong use.`;
 
-/** Reads the command line and the environment; ends the process with code 2 where they are wrong. */
-export function parseOptions(argv: readonly string[]): CloudSinkOptions {
-  const program = command('cloud-sink', 'Stores the faces that arrive at the cloud broker.', EXAMPLES)
-    .addOption(
-      setting('--cloud-url <url>', 'the broker; several with commas, tried in order', {
-        default: ['mqtt://localhost'],
-        parse: addresses,
-      }),
-    )
-    .addOption(setting('--topic <topic>', 'what to store', { default: 'hw3faces' }))
-    .addOption(
-      setting('--client-id <id>', 'name of the session at the broker; another one for each sink', {
-        default: 'cloud-sink',
-      }),
-    )
-    .addOption(setting('--username <name>', 'user at the broker'))
-    .addOption(setting('--password <password>', 'password at the broker; better by environment'))
-    .addOption(
-      setting('--ca <file>', 'PEM file of the authority to trust with mqtts://', { parse: textFile }),
-    )
-    .addOption(
-      setting('--cert <file>', 'PEM file of our certificate, for a broker that wants one', {
-        parse: textFile,
-      }),
-    )
-    .addOption(setting('--key <file>', 'PEM file of the key of our certificate', { parse: textFile }));
-  return withStoreOptions(program)
-    .addOption(
-      setting('--s3-encryption <kind>', 'how the service encrypts objects; as the bucket says without it', {
-        choices: ['AES256', 'aws:kms', 'aws:kms:dsse'],
-      }),
-    )
-    .addOption(setting('--s3-kms-key <id>', 'the key for aws:kms'))
-    .addOption(setting('--s3-storage-class <name>', 'storage class of objects, such as STANDARD_IA'))
-    .addOption(
-      setting('--s3-tags <tags>', 'tags of objects: name=value, several with commas', { parse: tags }),
-    )
-    .addOption(
-      setting('--key-template <template>', 'keys of objects; a wrong one is answered with the fields', {
-        default: '{camera}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}',
-      }),
-    )
-    .addOption(
-      setting(
-        '--accept <kinds>',
-        'image, any, or by topic: hw3faces=image,logs/#=any; what is not accepted goes to rejected/',
-        { default: 'image', parse: accepted },
-      ),
-    )
-    .addOption(
-      setting('--max-pixels <number>', 'a larger picture goes to rejected/', {
-        default: 25_000_000,
-        parse: whole(1),
-      }),
-    )
-    .addOption(
-      setting('--max-age <hours>', 'removes from the folder what was stored longer ago', {
-        parse: whole(0.001, { fraction: true }),
-      }),
-    )
-    .addOption(
-      setting('--max-size <MB>', 'removes the oldest from the folder where there is more', {
-        parse: megabytes,
-      }),
-    )
-    .addOption(
-      setting('--free-disk <MB>', 'what is left free of the disk that the folder is on; 100 without it', {
-        parse: megabytes,
-      }),
-    )
-    .addOption(
-      setting('--when-full <policy>', 'then wait, or remove the oldest; wait without it', {
-        choices: ['wait', 'remove-oldest'],
-      }),
-    )
-    .addOption(setting('--concurrency <number>', 'objects stored at once', { default: 16, parse: whole(1) }))
-    .addOption(
-      setting('--receipts', 'tells edge-pipeline (with --receipts, too) of each face that is stored'),
-    )
-    .addOption(
-      setting(
-        '--no-manifest',
-        'keeps no account under manifest/; audit and forget have nothing to go by then',
-      ),
-    )
-    .addOption(
-      setting('--gallery <port>', 'shows the faces on a web page at http://localhost:<port>', {
-        parse: whole(0),
-      }),
-    )
-    .addOption(
-      setting(
-        '--gallery-host <address>',
-        'where the page can be reached, such as 0.0.0.0; a token is needed then',
-        {
-          default: '127.0.0.1',
-        },
-      ),
-    )
-    .addOption(
-      setting('--gallery-token <token>', 'what visitors have to bring; one at random is made where needed'),
-    )
-    .parse(argv as string[], { from: 'user' })
-    .opts<CloudSinkOptions>();
+const options = {
+  cloudUrl: option(addresses().default(['mqtt://localhost']), {
+    text: 'the broker; several with commas, tried in order',
+    value: 'url',
+    read: commas,
+  }),
+  topic: option(text().default('hw3faces'), { text: 'what to store', value: 'topic' }),
+  clientId: option(text().default('cloud-sink'), {
+    text: 'name of the session at the broker; another one for each sink',
+    value: 'id',
+  }),
+  username: option(text().optional(), { text: 'user at the broker', value: 'name' }),
+  password: option(text().optional(), {
+    text: 'password at the broker; better by environment',
+    value: 'password',
+    secret: true,
+  }),
+  ca: option(textFile().optional(), {
+    text: 'PEM file of the authority to trust with mqtts://',
+    value: 'file',
+  }),
+  cert: option(textFile().optional(), {
+    text: 'PEM file of our certificate, for a broker that wants one',
+    value: 'file',
+  }),
+  key: option(textFile().optional(), { text: 'PEM file of the key of our certificate', value: 'file' }),
+  ...storeOptions,
+  s3Encryption: option(choice('AES256', 'aws:kms', 'aws:kms:dsse').optional(), {
+    text: 'how the service encrypts objects; as the bucket says without it',
+    value: 'kind',
+  }),
+  s3KmsKey: option(text().optional(), { text: 'the key for aws:kms', value: 'id' }),
+  s3StorageClass: option(text().optional(), {
+    text: 'storage class of objects, such as STANDARD_IA',
+    value: 'name',
+  }),
+  s3Tags: option(tags().optional(), {
+    text: 'tags of objects: name=value, several with commas',
+    value: 'tags',
+    read: pairs,
+  }),
+  keyTemplate: option(text().default('{camera}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}'), {
+    text: 'keys of objects; a wrong one is answered with the fields',
+    value: 'template',
+  }),
+  accept: option(accepted().default('image'), {
+    text: 'image, any, or by topic: hw3faces=image,logs/#=any; what is not accepted goes to rejected/',
+    value: 'kinds',
+    read: (given) => (given === 'image' || given === 'any' ? given : pairs(given)),
+  }),
+  maxPixels: option(whole(1).default(25_000_000), {
+    text: 'a larger picture goes to rejected/',
+    value: 'number',
+  }),
+  maxAge: option(number(0.001).optional(), {
+    text: 'removes from the folder what was stored longer ago',
+    value: 'hours',
+  }),
+  maxSize: option(megabytes().optional(), {
+    text: 'removes the oldest from the folder where there is more',
+    value: 'MB',
+  }),
+  freeDisk: option(megabytes().optional(), {
+    text: 'what is left free of the disk that the folder is on; 100 without it',
+    value: 'MB',
+  }),
+  whenFull: option(choice('wait', 'remove-oldest').optional(), {
+    text: 'then wait, or remove the oldest; wait without it',
+    value: 'policy',
+  }),
+  concurrency: option(whole(1).default(16), { text: 'objects stored at once', value: 'number' }),
+  receipts: option(onOff().optional(), {
+    text: 'tells edge-pipeline (with --receipts, too) of each face that is stored',
+  }),
+  manifest: option(onOff().default(true), {
+    text: 'keeps no account under manifest/; audit and forget have nothing to go by then',
+  }),
+  gallery: option(port().optional(), {
+    text: 'shows the faces on a web page at http://localhost:<port>',
+    value: 'port',
+  }),
+  galleryHost: option(text().default('127.0.0.1'), {
+    text: 'where the page can be reached, such as 0.0.0.0; a token is needed then',
+    value: 'address',
+  }),
+  galleryToken: option(text().optional(), {
+    text: 'what visitors have to bring; one at random is made where needed',
+    value: 'token',
+    secret: true,
+  }),
+  ...logOptions,
+};
+
+export const cloudSink: Program<typeof options> = {
+  name: 'cloud-sink',
+  description: 'Stores the faces that arrive at the cloud broker.',
+  examples: EXAMPLES,
+  options,
+  file: options,
+  review: ({ gallery, manifest }) =>
+    gallery !== undefined && !manifest
+      ? ['The gallery shows the manifest: leave out --no-manifest, or --gallery.']
+      : [],
+};
+
+function megabytes() {
+  return whole(1).transform((count) => count * MEGABYTE);
 }
 
-function megabytes(text: string): number {
-  return whole(1)(text) * MEGABYTE;
+function tags() {
+  const error = 'It must be name=value.';
+  return z.record(z.string(), z.string({ error }), { error });
 }
 
-function tags(text: string): Record<string, string> {
-  return Object.fromEntries(pairs(text, 'name=value'));
-}
-
-function accepted(text: string): AcceptKind | Record<string, AcceptKind> {
-  if (text === 'image' || text === 'any') return text;
-  const kinds = pairs(text, 'image, any or topic=image,topic=any').map(([topic, kind]) => {
-    if (kind === 'image' || kind === 'any') return [topic, kind] as const;
-    throw new InvalidArgumentError(`What is accepted on ${topic} must be image or any.`);
-  });
-  return Object.fromEntries(kinds);
-}
-
-function pairs(text: string, form: string): [string, string][] {
-  return text.split(',').map((pair) => {
-    const [name = '', value = '', ...more] = pair.split('=').map((part) => part.trim());
-    if (name === '' || value === '' || more.length > 0) throw new InvalidArgumentError(`It must be ${form}.`);
-    return [name, value];
-  });
+function accepted() {
+  const kind = z.enum(['image', 'any']);
+  const error = ({ input }: { readonly input?: unknown }) => {
+    const wrong = Object.entries(Object(input)).find(([, given]) => !kind.safeParse(given).success);
+    if (typeof input !== 'object' || wrong === undefined) {
+      return 'It must be image, any or topic=image,topic=any.';
+    }
+    return `What is accepted on ${wrong[0]} must be image or any.`;
+  };
+  return z.union([kind, z.record(z.string(), kind)], { error });
 }

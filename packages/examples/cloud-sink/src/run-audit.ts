@@ -1,14 +1,17 @@
 import { audit } from 'edge-relay';
-import { type App, command, date, Progress, setting } from 'edge-relay-command-line';
+import {
+  type App,
+  date,
+  type OptionsOf,
+  onOff,
+  option,
+  type Program,
+  Progress,
+  text,
+} from 'edge-relay-command-line';
 import { auditText } from './audit-text';
-import { type StoreOptions, s3OptionsOf, withStoreOptions } from './store-options';
-
-interface AuditAppOptions extends StoreOptions {
-  readonly camera?: string;
-  readonly since?: Date;
-  readonly verify?: boolean;
-  readonly json?: boolean;
-}
+import { cloudSink } from './options';
+import { s3OptionsOf, storeOptions } from './store-options';
 
 const EXAMPLES = `Examples:
   cloud-sink audit --store ./faces
@@ -18,9 +21,38 @@ const EXAMPLES = `Examples:
 It changes nothing, and may run while sinks store. Exit codes: 0 nothing is missing, 1 something is missing or
 damaged, 2 wrong use.`;
 
+const options = {
+  ...storeOptions,
+  camera: option(text().optional(), {
+    text: 'only what this camera has taken',
+    value: 'name',
+    only: 'process',
+  }),
+  since: option(date().optional(), {
+    text: 'only what was taken then or later, such as 2026-01-31',
+    value: 'time',
+    only: 'process',
+  }),
+  verify: option(onOff().optional(), {
+    text: 'reads every object and compares its SHA-256',
+    only: 'process',
+  }),
+  json: option(onOff().optional(), { text: 'prints JSON for programs', only: 'process' }),
+};
+
+export const cloudSinkAudit: Program<typeof options> = {
+  name: 'cloud-sink audit',
+  description: 'Says what is there, what is missing, and how fast it came.',
+  examples: EXAMPLES,
+  options,
+  file: cloudSink.options,
+};
+
 /** `cloud-sink audit`: says what is there and what is missing. */
-export async function runAudit(argv: readonly string[], { signal, onStop }: App): Promise<void> {
-  const options = parse(argv);
+export async function runAudit(
+  options: OptionsOf<typeof cloudSinkAudit.options>,
+  { signal, onStop }: App,
+): Promise<void> {
   const stopping = new AbortController();
   onStop(() => stopping.abort(new Error('stopped before the audit was done')));
   const progress = new Progress();
@@ -36,21 +68,4 @@ export async function runAudit(argv: readonly string[], { signal, onStop }: App)
   progress.clear();
   process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : auditText(report));
   if (!report.complete) process.exitCode = 1;
-}
-
-function parse(argv: readonly string[]): AuditAppOptions {
-  const program = command(
-    'cloud-sink audit',
-    'Says what is there, what is missing, and how fast it came.',
-    EXAMPLES,
-  );
-  return withStoreOptions(program)
-    .addOption(setting('--camera <name>', 'only what this camera has taken'))
-    .addOption(
-      setting('--since <time>', 'only what was taken then or later, such as 2026-01-31', { parse: date }),
-    )
-    .addOption(setting('--verify', 'reads every object and compares its SHA-256'))
-    .addOption(setting('--json', 'prints JSON for programs'))
-    .parse(argv as string[], { from: 'user' })
-    .opts<AuditAppOptions>();
 }

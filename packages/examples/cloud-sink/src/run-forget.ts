@@ -1,15 +1,17 @@
 import { type ForgetReport, forget } from 'edge-relay';
-import { type App, command, date, Progress, setting } from 'edge-relay-command-line';
-import { type StoreOptions, s3OptionsOf, withStoreOptions } from './store-options';
+import {
+  type App,
+  date,
+  type OptionsOf,
+  onOff,
+  option,
+  type Program,
+  Progress,
+  text,
+} from 'edge-relay-command-line';
+import { cloudSink } from './options';
+import { s3OptionsOf, storeOptions } from './store-options';
 import { megabytes, table } from './table';
-
-interface ForgetAppOptions extends StoreOptions {
-  readonly camera?: string;
-  readonly track?: string;
-  readonly before?: Date;
-  readonly yes?: boolean;
-  readonly json?: boolean;
-}
 
 const EXAMPLES = `Examples:
   Look at what would be deleted, then delete it:
@@ -23,9 +25,37 @@ bucket keeps, and its row in the manifest. A tombstone stays in its place, so th
 back. What waits in a spool or a broker, or was copied elsewhere, is not known here. Exit codes: 0 done, and nothing
 was found any more; 1 something is left; 2 wrong use.`;
 
+// What is deleted is said each time, and never by a variable that was meant for something else.
+const options = {
+  ...storeOptions,
+  camera: option(text().optional(), { text: 'what this camera has taken', value: 'name', only: 'flag' }),
+  track: option(text().optional(), {
+    text: 'what belongs to this track (the CloudEvents subject)',
+    value: 'name',
+    only: 'flag',
+  }),
+  before: option(date().optional(), {
+    text: 'what was taken before, such as 2026-01-31',
+    value: 'time',
+    only: 'flag',
+  }),
+  yes: option(onOff().optional(), { text: 'deletes it; without, it is only counted', only: 'flag' }),
+  json: option(onOff().optional(), { text: 'prints JSON for programs', only: 'process' }),
+};
+
+export const cloudSinkForget: Program<typeof options> = {
+  name: 'cloud-sink forget',
+  description: 'Deletes faces for good, and looks whether they are gone.',
+  examples: EXAMPLES,
+  options,
+  file: cloudSink.options,
+};
+
 /** `cloud-sink forget`: deletes for good, and proves it. */
-export async function runForget(argv: readonly string[], { signal, onStop }: App): Promise<void> {
-  const options = parse(argv);
+export async function runForget(
+  options: OptionsOf<typeof cloudSinkForget.options>,
+  { signal, onStop }: App,
+): Promise<void> {
   const { camera, track, before, yes = false } = options;
   if (camera === undefined && track === undefined && before === undefined) {
     throw new TypeError('Say what to forget: --camera, --track or --before, or several of them.');
@@ -45,11 +75,11 @@ export async function runForget(argv: readonly string[], { signal, onStop }: App
     },
   });
   progress.clear();
-  process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : text(report));
+  process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : reportText(report));
   if (report.remaining.length > 0) process.exitCode = 1;
 }
 
-function text(report: ForgetReport): string {
+function reportText(report: ForgetReport): string {
   const { dryRun, location, objects, bytes, versions, rows, cameras, first, last, remaining } = report;
   if (objects === 0) return `${location}: nothing fits.\n`;
   const what = `${objects} objects (${megabytes(bytes)}, ${versions} versions) and ${rows} rows of the manifest, taken from ${first} to ${last}`;
@@ -61,23 +91,4 @@ function text(report: ForgetReport): string {
       ? 'Looked once more: no object, no version and no row of them is left.\n'
       : `Still there:\n${remaining.map((key) => `  ${key}\n`).join('')}`;
   return `${location}: deleted ${what}\n\n${byCamera}\n${proof}`;
-}
-
-function parse(argv: readonly string[]): ForgetAppOptions {
-  const program = command(
-    'cloud-sink forget',
-    'Deletes faces for good, and looks whether they are gone.',
-    EXAMPLES,
-  );
-  return (
-    withStoreOptions(program)
-      // What is deleted is said each time, and never by a variable that was meant for something else.
-      .option('--camera <name>', 'what this camera has taken')
-      .option('--track <name>', 'what belongs to this track (the CloudEvents subject)')
-      .option('--before <time>', 'what was taken before, such as 2026-01-31', date)
-      .option('--yes', 'deletes it; without, it is only counted')
-      .addOption(setting('--json', 'prints JSON for programs'))
-      .parse(argv as string[], { from: 'user' })
-      .opts<ForgetAppOptions>()
-  );
 }

@@ -1,21 +1,20 @@
 import type { S3StoreOptions } from 'edge-relay';
-import { type Command, setting } from 'edge-relay-command-line';
+import { type OptionsOf, onOff, option, text } from 'edge-relay-command-line';
 
-export interface StoreOptions {
-  readonly store: string;
-  readonly s3Endpoint?: string;
-  readonly s3Region?: string;
-  readonly s3PathStyle?: boolean;
-}
+export type StoreOptions = OptionsOf<typeof storeOptions>;
 
 /** The options that say where objects are. */
-export function withStoreOptions(program: Command): Command {
-  return program
-    .addOption(setting('--store <location>', 'a folder, or s3://bucket/prefix', { default: './faces' }))
-    .addOption(setting('--s3-endpoint <url>', 'address of the S3-compatible service; AWS without it'))
-    .addOption(setting('--s3-region <region>', 'region of the bucket'))
-    .addOption(setting('--s3-path-style', 'bucket in the path instead of the host name (MinIO, Ceph)'));
-}
+export const storeOptions = {
+  store: option(text().default('./faces'), { text: 'a folder, or s3://bucket/prefix', value: 'location' }),
+  s3Endpoint: option(text().optional(), {
+    text: 'address of the S3-compatible service; AWS without it',
+    value: 'url',
+  }),
+  s3Region: option(text().optional(), { text: 'region of the bucket', value: 'region' }),
+  s3PathStyle: option(onOff().optional(), {
+    text: 'bucket in the path instead of the host name (MinIO, Ceph)',
+  }),
+};
 
 /** The library's words for them; nothing for a folder. */
 export function s3OptionsOf(options: StoreOptions): S3StoreOptions | undefined {

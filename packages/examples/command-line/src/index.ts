@@ -1,14 +1,10 @@
-export {
-  addresses,
-  type Command,
-  command,
-  date,
-  InvalidArgumentError,
-  onOff,
-  setting,
-  textFile,
-  whole,
-} from './command';
-export { Log } from './log';
+export { Health } from './health';
+export { jsonSchemaOf } from './json-schema';
+export { Log, logOptions } from './log';
+export { didYouMean } from './nearest';
+export { type OptionsOf, option, readAll, type Shape } from './option';
 export { bar, Progress } from './progress';
-export { type App, runApp } from './run-app';
+export { referenceOf } from './reference';
+export { type App, runApp, type Work } from './run-app';
+export { type Program, readSettings, type Settings } from './settings';
+export { addresses, choice, commas, date, number, onOff, pairs, port, text, textFile, whole } from './values';

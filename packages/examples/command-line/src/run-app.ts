@@ -1,8 +1,12 @@
-import { Log } from './log';
+import { Health } from './health';
+import { Log, type LogOptions } from './log';
+import type { OptionsOf, Shape } from './option';
+import { type Program, readSettings } from './settings';
 
 /** What an app is given to run with. */
 export interface App {
   readonly log: Log;
+  readonly health: Health;
   /** Aborted when it has to stop at once: by a second SIGTERM, or 8 seconds after the first. */
   readonly signal: AbortSignal;
   /** Whether the first SIGTERM has come. */
@@ -15,12 +19,35 @@ export interface App {
 const DRAIN_MS = 8_000;
 const SAME_SIGNAL_MS = 500;
 
+/** What a program does with its options. */
+export interface Work<Options> {
+  readonly run: (options: Options, app: App) => Promise<void>;
+  /** Makes everything and starts nothing, for `--check`: throws a `TypeError` for what cannot be meant. */
+  readonly rehearse?: (options: Options) => Promise<void>;
+}
+
 /**
  * Runs an app until it ends by itself or is told to. Exit code 0: ended or drained; 1: failed, or
  * stopped before it had drained; 2: a value that cannot be meant.
  */
-export async function runApp(name: string, body: (app: App) => Promise<void>): Promise<void> {
-  const log = new Log(name);
+export async function runApp<Options extends Shape>(
+  program: Program<Options>,
+  argv: readonly string[],
+  { run, rehearse }: Work<OptionsOf<Options>>,
+): Promise<void> {
+  const { options, isCheck, effective, secrets, warnings } = readSettings(program, argv);
+  const log = new Log(program.name, { ...(options as LogOptions), secrets });
+  for (const warning of warnings) log.warn(warning);
+  if (isCheck) {
+    try {
+      await rehearse?.(options);
+      process.stdout.write(effective);
+    } catch (error) {
+      process.exitCode = 2;
+      log.error(describe(error));
+    }
+    return;
+  }
   const controller = new AbortController();
   const drains: (() => unknown)[] = [];
   let isStopping = false;
@@ -48,8 +75,9 @@ export async function runApp(name: string, body: (app: App) => Promise<void>): P
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   try {
-    await body({
+    await run(options, {
       log,
+      health: new Health(log),
       signal: controller.signal,
       get isStopping() {
         return isStopping;

@@ -4,8 +4,8 @@ import type { App } from 'edge-relay-command-line';
 import type { EdgePipelineOptions } from './options';
 
 /** The bridge from the local broker to the cloud, ready to run. */
-export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
-  const bridge = new Bridge({
+export function makeBridge(options: EdgePipelineOptions): Bridge {
+  return new Bridge({
     from: {
       url: options.edgeUrl,
       clientId: options.bridgeClientId,
@@ -28,11 +28,16 @@ export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
     receipts: options.receipts,
     stamp: true,
   });
+}
+
+/** Says what happens to it. */
+export function watchBridge(bridge: Bridge, options: EdgePipelineOptions, { log, health }: App): void {
   const topics = { from: options.edgeTopic, to: options.cloudTopic };
+  for (const side of ['from', 'to']) health.expect(`bridge ${side}`);
   bridge.on('online', ({ side, url }) =>
-    log.change(side, `bridge: connected ${side} ${topics[side]} at ${url}`),
+    health.up(`bridge ${side}`, `bridge: connected ${side} ${topics[side]} at ${url}`),
   );
-  bridge.on('offline', ({ side, error }) => log.change(side, error.message, 'warn'));
+  bridge.on('offline', ({ side, error }) => health.down(`bridge ${side}`, error.message));
   bridge.on('waiting', ({ topic }) =>
     log.change('waiting', `bridge: nobody subscribes to ${topic} yet; keeping the faces`),
   );
@@ -42,7 +47,6 @@ export function makeBridge(options: EdgePipelineOptions, { log }: App): Bridge {
   );
   bridge.on('refused', ({ error }) => log.warn(error.message));
   bridge.on('forwarded', () => log.change('waiting', 'bridge: forwarding'));
-  return bridge;
 }
 
 /** What to say of a message on which a broker hangs up. */

@@ -1,13 +1,14 @@
 import type { FrameSource } from 'edge-relay';
-import type { Log } from 'edge-relay-command-line';
+import type { App } from 'edge-relay-command-line';
 
 const DAMAGE_EVERY_MS = 60_000;
 
 /** Says what happens to a camera: a line for each change, with its name. */
-export function watchCamera(source: FrameSource, log: Log): void {
+export function watchCamera(source: FrameSource, { log, health }: App): void {
   const { camera } = source;
-  source.on('open', ({ width, height }) => log.change(camera, `${camera}: ${width} x ${height} pixels`));
-  source.on('offline', ({ error }) => log.change(camera, `${camera}: ${error.message}`, 'warn'));
+  health.expect(camera);
+  source.on('open', ({ width, height }) => health.up(camera, `${camera}: ${width} x ${height} pixels`));
+  source.on('offline', ({ error }) => health.down(camera, `${camera}: ${error.message}`));
   source.on('crashloop', ({ attempts }) =>
     log.warn(`${camera}: failed ${attempts} times in a row; it is tried again, more and more seldom`),
   );

@@ -1,20 +1,10 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  FaceDetector,
-  FaceSelector,
-  type FrameSource,
-  GapReporter,
-  merge,
-  Preview,
-  Publisher,
-  pipeline,
-} from 'edge-relay';
+import { type FrameSource, GapReporter, merge, Preview, type Publisher, pipeline } from 'edge-relay';
 import { type App, bar, Progress } from 'edge-relay-command-line';
 import { isolation } from './bridge';
 import { summaryOf, watchCamera } from './cameras';
+import { closeCameras, makeStages } from './detect-stages';
 import type { EdgePipelineOptions } from './options';
-import { makeSources } from './sources';
 
 /** Camera to local broker. Resolves when the source has ended and the last face is acknowledged. */
 export async function detect(
@@ -23,58 +13,11 @@ export async function detect(
   stop: AbortSignal,
   onAcknowledged: () => void,
 ): Promise<void> {
-  const { log } = app;
-  const { stallSeconds, openSeconds } = options;
-  const cameras = makeSources(options.source!, {
-    ...given({ camera: options.camera, loop: options.loop, realTime: options.realTime }),
-    ...given({ framesPerSecond: options.framesPerSecond, startTime: options.startTime }),
-    ...given({ width: options.width, height: options.height, exact: options.exact }),
-    ...given({ inputFormat: options.inputFormat, controls: options.controls }),
-    ...given({ transport: options.transport }),
-    ...(stallSeconds !== undefined && { stallMs: stallSeconds * 1000 }),
-    ...(openSeconds !== undefined && { openMs: openSeconds * 1000 }),
-  });
-  await using _ = { [Symbol.asyncDispose]: () => closeAll(cameras) };
-  await using detector = new FaceDetector({
-    preset: options.preset,
-    cascade: options.cascade,
-    scaleFactor: options.scaleFactor,
-    minNeighbors: options.minNeighbors,
-    minFaceSize: options.minFaceSize,
-    maxFaceSize: options.maxFaceSize,
-    detectionWidth: options.detectionWidth,
-    workers: options.workers,
-    motionGate: options.motionGate,
-    closeLooks: options.closeLooks,
-    fullLookMs: options.fullLookMs,
-    budgetMs: options.budgetMs,
-  });
-  await using selector = new FaceSelector({
-    policy: options.policy,
-    latestSeconds: options.latestSeconds,
-    everySeconds: options.everySeconds,
-    count: options.count,
-    gapSeconds: options.gapSeconds,
-    minimumQuality: options.minimumQuality,
-    budget: { picturesPerMinute: options.picturesPerMinute, bytesPerMinute: options.bytesPerMinute },
-    format: options.format,
-    margin: options.margin,
-    quality: options.quality,
-  });
-  await using publisher = new Publisher({
-    url: options.edgeUrl,
-    topic: options.edgeTopic,
-    username: options.edgeUsername,
-    password: options.edgePassword,
-    ca: options.edgeCa,
-    cert: options.edgeCert,
-    key: options.edgeKey,
-    spool: options.spool && join(options.spool, 'detect'),
-    receipts: options.receipts,
-    stamp: 'publishedat',
-  });
+  const { log, health } = app;
+  await using stages = makeStages(options);
+  const { cameras, detector, selector, publisher } = stages;
   await using _gaps = new GapReporter(publisher);
-  for (const camera of cameras) watchCamera(camera, log);
+  for (const camera of cameras) watchCamera(camera, app);
   detector.on('damaged', ({ camera, error }) =>
     log.change(`${camera} damage`, `${camera}: ${error.message}`, 'warn'),
   );
@@ -84,14 +27,15 @@ export async function detect(
   let flowing = '';
   publisher.on('online', ({ url }) => {
     flowing = `publishing to ${options.edgeTopic} at ${url}`;
-    log.change('edge', flowing);
+    health.up('edge broker', flowing);
   });
-  publisher.on('offline', ({ error }) => log.change('edge', error.message, 'warn'));
+  health.expect('edge broker');
+  publisher.on('offline', ({ error }) => health.down('edge broker', error.message));
   publisher.on('waiting', ({ topic }) =>
-    log.change('edge', `nobody subscribes to ${topic} yet; keeping the faces`),
+    log.change('edge broker', `nobody subscribes to ${topic} yet; keeping the faces`),
   );
   publisher.on('acknowledged', () => {
-    log.change('edge', flowing);
+    log.change('edge broker', flowing);
     onAcknowledged();
   });
   publisher.on('silent', ({ outstanding }) =>
@@ -107,7 +51,7 @@ export async function detect(
   publisher.on('failed', ({ error }) => failed.abort(error));
   publisher.on('isolated', ({ message }) => log.warn(isolation(message)));
   publisher.on('refused', ({ error }) => log.warn(error.message));
-  app.onStop(() => closeAll(cameras));
+  app.onStop(() => closeCameras(cameras));
   await using preview = new Preview({ port: options.preview, host: options.previewHost });
   if (options.preview !== undefined) {
     preview.watch(selector, ...cameras);
@@ -164,10 +108,6 @@ function showProgress(cameras: readonly FrameSource[], publisher: Publisher, fra
   };
 }
 
-async function closeAll(cameras: readonly FrameSource[]): Promise<void> {
-  await Promise.all(cameras.map((camera) => camera.close()));
-}
-
 /** How many frames there will be of all cameras together, where that is known. */
 async function countFrames(cameras: readonly FrameSource[]): Promise<number | undefined> {
   const described = await Promise.all(cameras.map((camera) => camera.describe()));
@@ -179,12 +119,4 @@ async function countFrames(cameras: readonly FrameSource[]): Promise<number | un
 
 function total(cameras: readonly FrameSource[], name: 'captured' | 'dropped'): number {
   return cameras.reduce((sum, { stats }) => sum + stats[name], 0);
-}
-
-/** Only what was given: the library tells "not given" from "given as undefined". */
-function given<Options extends object>(
-  options: Options,
-): { [Key in keyof Options]: Exclude<Options[Key], undefined> } {
-  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [Key in keyof Options]: Exclude<Options[Key], undefined> };
 }

@@ -1,17 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bridge } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
-import { makeBridge } from './bridge';
+import { makeBridge, watchBridge } from './bridge';
 import { detect } from './detect';
+import { makeStages } from './detect-stages';
 import { showCameras } from './list-cameras';
-import { type EdgePipelineOptions, parseOptions } from './options';
+import { type EdgePipelineOptions, edgePipeline } from './options';
 
-await runApp('edge-pipeline', (app) => run(parseOptions(process.argv.slice(2)), app));
+await runApp(edgePipeline, process.argv.slice(2), { run, rehearse });
 
 async function run(options: EdgePipelineOptions, app: App): Promise<void> {
   if (options.listCameras) return showCameras(options);
   if (options.role === 'detect') return detect(options, app, app.signal, () => {});
-  await using bridge = makeBridge(options, app);
+  await using bridge = makeBridge(options);
+  watchBridge(bridge, options, app);
   if (options.role === 'bridge') {
     app.onStop(() => bridge.close());
     await bridge.run({ signal: app.signal });
@@ -60,4 +62,11 @@ async function see(
   };
   while (!app.isStopping && !isThrough()) await sleep(50, undefined, { signal });
   await bridge.close();
+}
+
+/** Makes what `run` makes, and starts nothing of it. */
+async function rehearse(options: EdgePipelineOptions): Promise<void> {
+  if (options.listCameras) return;
+  if (options.role !== 'detect') await makeBridge(options).close();
+  if (options.role !== 'bridge') await makeStages(options).close();
 }

@@ -1,68 +1,110 @@
-import type { FrameSourceOptions } from 'edge-relay';
 import { FrameSource } from 'edge-relay';
-import { InvalidArgumentError } from 'edge-relay-command-line';
+import { didYouMean, type OptionsOf, readAll } from 'edge-relay-command-line';
+import { z } from 'zod';
+import { cameraOptions, frameSourceOptions } from './camera-options';
 
 /** One `--source`: where pictures come from, and what the camera is called. */
-export interface SourceSetting {
-  /** Undefined where it is to be named after its location. */
-  readonly name?: string;
-  readonly location: string | { readonly command: readonly string[] };
+export type SourceSetting = z.output<typeof source>;
+
+const NAME = '[A-Za-z0-9_][A-Za-z0-9._-]{0,63}';
+const NAMED = new RegExp(`^(${NAME})=([\\s\\S]*)$`);
+/** In a variable, several sources are separated by commas; behind each stands a name, as paths may hold commas. */
+const SEPARATOR = new RegExp(`,\\s*(?=${NAME}=)`);
+const COMMAND = 'exec:';
+const WANTED = 'It must be a location, or name=location.';
+
+const sourceOptions = {
+  name: z
+    .string()
+    .regex(new RegExp(`^${NAME}$`), { error: 'It must be a name of letters, digits, ".", "_" and "-".' })
+    .describe('what the camera is called in ids and keys; from the location without it')
+    .optional(),
+  location: z.string().min(1, { error: WANTED }).describe('as with --source').optional(),
+  command: z
+    .array(z.string(), { error: 'A quote in the command is not closed.' })
+    .min(1, {
+      error: 'exec: needs a command, such as "exec:rpicam-vid --codec mjpeg --timeout 0 -o -".',
+    })
+    .describe('what writes JPEGs to its standard output, word by word')
+    .optional(),
+  ...cameraOptions,
+};
+
+const source = z
+  .strictObject(sourceOptions, {
+    error: ({ code, ...issue }) => {
+      if (code !== 'unrecognized_keys') return WANTED;
+      const [key = ''] = issue.keys as string[];
+      return `A source has no '${key}'.${didYouMean(key, Object.keys(sourceOptions))}`;
+    },
+  })
+  .refine(({ location, command }) => (location === undefined) !== (command === undefined), {
+    error: 'It must have a location or a command, and not both.',
+    when: ({ issues }) => issues.length === 0,
+  });
+
+/** Where pictures come from; read with `readSources`. */
+export function sources() {
+  return z.array(source, { error: WANTED }).min(1);
 }
 
-const NAMED = /^([A-Za-z0-9_][A-Za-z0-9._-]{0,63})=([\s\S]*)$/;
-/** In a variable, several sources are separated by commas; behind each stands a name, as paths may hold commas. */
-const SEPARATOR = /,\s*(?=[A-Za-z0-9_][A-Za-z0-9._-]{0,63}=)/;
-const COMMAND = 'exec:';
+/** Reads what a variable says, what each `--source` says, or a list in a file. */
+export function readSources(given: unknown): unknown {
+  // Of an empty text there is no location, which the schema complains of.
+  if (typeof given === 'string') return given.split(SEPARATOR).map((one) => readSource(one.trim()));
+  return Array.isArray(given) ? given.flatMap(readSource) : [given].map(readSource);
+}
 
-/** Adds what one `--source` or its variable says: `location` or `name=location`. */
-export function parseSource(text: string, previous: readonly SourceSetting[] = []): SourceSetting[] {
-  const sources = text.split(SEPARATOR).map((one) => {
-    const [, name, location = one.trim()] = NAMED.exec(one.trim()) ?? [];
-    if (location === '') throw new InvalidArgumentError('It must be a location, or name=location.');
-    return {
-      ...(name !== undefined && { name }),
-      location: location.startsWith(COMMAND) ? { command: words(location.slice(COMMAND.length)) } : location,
-    };
-  });
-  return [...previous, ...sources];
+function readSource(given: unknown): unknown {
+  if (typeof given === 'string') {
+    const [, name, location = given] = NAMED.exec(given) ?? [];
+    return { ...(name !== undefined && { name }), ...placeOf(location) };
+  }
+  if (typeof given !== 'object' || given === null) return given;
+  const { location, ...others } = readAll(cameraOptions, given);
+  return { ...others, ...(typeof location === 'string' ? placeOf(location) : { location }) };
+}
+
+function placeOf(location: string): { location: string } | { command: readonly string[] | string } {
+  if (!location.startsWith(COMMAND)) return { location };
+  return { command: words(location.slice(COMMAND.length)) };
 }
 
 /** A FrameSource each; throws a `TypeError` for two of one name. */
 export function makeSources(
   settings: readonly SourceSetting[],
-  { camera, ...options }: FrameSourceOptions,
+  { camera, ...common }: OptionsOf<typeof cameraOptions> & { readonly camera?: string | undefined },
 ): FrameSource[] {
   if (camera !== undefined && settings.length > 1) {
     throw new TypeError('--camera names one source; with several, write --source name=location.');
   }
-  const sources = settings.map(({ name = camera, location }) => {
-    return new FrameSource(location, { ...options, ...(name !== undefined && { camera: name }) });
+  const made = settings.map(({ name = camera, location, command, ...own }) => {
+    const options = frameSourceOptions({ ...common, ...own });
+    const place = command ? { command } : location!;
+    return new FrameSource(place, { ...options, ...(name !== undefined && { camera: name }) });
   });
-  sources.forEach((source, index) => {
-    const other = sources.findIndex((one) => one.camera === source.camera);
+  made.forEach((one, index) => {
+    const other = made.findIndex(({ camera: called }) => called === one.camera);
     if (other === index) return;
     throw new TypeError(
-      `Two sources are called ${source.camera}: give each a name of its own, --source name=location.`,
+      `Two sources are called ${one.camera}: give each a name of its own, --source name=location.`,
     );
   });
-  return sources;
+  return made;
 }
 
 /** A word of a command as a shell would see it, or (second) a quote that is not closed. */
 const WORD = /((?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+)|(\S)/gs;
 const QUOTED = /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/gs;
 
-/** The words of a command; nothing in them is expanded. */
-function words(text: string): string[] {
-  const found = [...text.matchAll(WORD)].map(([, word]) => {
-    if (word === undefined) throw new InvalidArgumentError('A quote in the command is not closed.');
-    return word.replaceAll(
+/** The words of a command; nothing in them is expanded. Gives back what has a quote that is not closed. */
+function words(command: string): string[] | string {
+  const found = [...command.matchAll(WORD)].map(([, word]) => word);
+  if (!found.every((word) => word !== undefined)) return command;
+  return found.map((word) =>
+    word.replaceAll(
       QUOTED,
       (_, single, double, escaped) => single ?? double?.replaceAll(/\\(.)/gs, '$1') ?? escaped,
-    );
-  });
-  if (found.length > 0) return found;
-  throw new InvalidArgumentError(
-    'exec: needs a command, such as "exec:rpicam-vid --codec mjpeg --timeout 0 -o -".',
+    ),
   );
 }

@@ -1,0 +1,48 @@
+import { Command, Option } from 'commander';
+import { choicesOf, defaultOf, detailsOf, flagsOf, isSwitch, kebab, type Shape, variableOf } from './option';
+
+/** What the command line says, by the names of the options; ends the process for help and for wrong use. */
+export function readFlags(
+  program: { readonly name: string; readonly description: string; readonly examples: string },
+  shape: Shape,
+  argv: readonly string[],
+  note: string,
+): Readonly<Record<string, unknown>> {
+  const { name, description, examples } = program;
+  const command = new Command(name)
+    .description(description)
+    .addHelpText('after', `\n${note}\n\n${examples}`)
+    .configureHelp({ showGlobalOptions: false })
+    .showHelpAfterError(`(${name} --help shows all options)`)
+    .allowExcessArguments(false)
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+  for (const [key, schema] of Object.entries(shape)) {
+    const { text, repeatable } = detailsOf(schema);
+    const option = new Option(flagsOf(key, schema), text);
+    const variable = variableOf(key, schema);
+    if (variable !== undefined) option.env(variable);
+    const choices = choicesOf(schema);
+    if (choices) option.argChoices = [...choices];
+    if (repeatable) option.argParser((one: string, previous: string[] = []) => [...previous, one]);
+    const usual = defaultOf(schema);
+    if (usual !== undefined && !isSwitch(schema)) option.default(usual);
+    command.addOption(option);
+    // What a file or a variable turns on can be turned off here, and the other way round.
+    if (isSwitch(schema)) command.addOption(new Option(opposite(option.long!)).hideHelp());
+  }
+  command.parse(argv as string[], { from: 'user' });
+  const given = command.opts<Record<string, unknown>>();
+  // Variables are read elsewhere; here they stand in the help alone.
+  const entries = Object.keys(shape).filter((key) => command.getOptionValueSource(key) === 'cli');
+  return Object.fromEntries(entries.map((key) => [key, given[key]]));
+}
+
+function opposite(flag: string): string {
+  return flag.startsWith('--no-') ? `--${flag.slice(5)}` : `--no-${flag.slice(2)}`;
+}
+
+/** The flag as it was written for a switch that is off: `--no-loop`. */
+export function writtenFlag(key: string, schema: Shape[string], value: unknown): string {
+  if (!isSwitch(schema)) return flagsOf(key, schema);
+  return `--${value === false ? 'no-' : ''}${kebab(key)}`;
+}

@@ -1,0 +1,92 @@
+import { withoutCredentials } from 'edge-relay';
+import type { z } from 'zod';
+import type { ConfigFile } from './config-file';
+import { writtenFlag } from './flags';
+import { detailsOf, flagsOf, isSwitch, readGiven, readSwitch, variableOf } from './option';
+import type { Problem } from './problem';
+import { type Environment, variable } from './variables';
+
+/** What one place says of one option. */
+export interface Given {
+  readonly value: unknown;
+  /** For the effective configuration: `--width`, `EDGE_RELAY_WIDTH`, `edge.yaml:3:8`. */
+  readonly origin: string;
+  /** How a complaint begins. */
+  readonly complaint: string;
+  /** Where it stands. */
+  readonly file?: ConfigFile;
+}
+
+export function fromFlag(
+  key: string,
+  schema: z.ZodType,
+  flags: Readonly<Record<string, unknown>>,
+): Given | undefined {
+  const value = flags[key];
+  if (value === undefined) return undefined;
+  const flag = writtenFlag(key, schema, value);
+  return {
+    value,
+    origin: flag.replace(/ .*/, ''),
+    complaint: `option '${flag}' argument${shown(schema, value)} is invalid.`,
+  };
+}
+
+export function fromVariable(key: string, schema: z.ZodType, environment: Environment): Given | undefined {
+  const name = variableOf(key, schema);
+  const value = name === undefined ? undefined : variable(environment, name);
+  if (name === undefined || value === undefined) return undefined;
+  const complaint = `option '${flagsOf(key, schema)}' value${shown(schema, value)} from env '${name}' is invalid.`;
+  // EDGE_RELAY_NO_MANIFEST says the opposite of what the option is called.
+  const isOpposite = name.startsWith('EDGE_RELAY_NO_') && isSwitch(schema);
+  const isOn = isOpposite ? readSwitch(value) : undefined;
+  return { value: typeof isOn === 'boolean' ? !isOn : value, origin: name, complaint };
+}
+
+export function fromFile(key: string, schema: z.ZodType, file: ConfigFile): Given | undefined {
+  const value = Object.hasOwn(file.values, key) ? file.values[key] : undefined;
+  // A name without a value is as good as none, as with variables.
+  if (value === undefined || value === null || detailsOf(schema).only) return undefined;
+  return {
+    value,
+    origin: file.place([key]).replace(/:\d+$/, ''),
+    complaint: `${key}${typeof value === 'object' ? '' : `:${shown(schema, value)}`} is invalid.`,
+    file,
+  };
+}
+
+export function readValue(
+  key: string,
+  schema: z.ZodType,
+  given: Given,
+): { readonly value?: unknown; readonly problems: readonly Problem[] } {
+  const result = schema.safeParse(readGiven(schema, given.value));
+  if (result.success) return { value: result.data, problems: [] };
+  const problems = result.error.issues.map(({ path, message, ...issue }) => {
+    const whole = `${given.complaint} ${message}`;
+    if (!given.file) return { message: whole };
+    // What is unknown is pointed at itself.
+    const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];
+    const place =
+      unknown === undefined
+        ? given.file.place([key, ...path])
+        : given.file.placeOfName([key, ...path, unknown]);
+    return { place, message: whole };
+  });
+  return { problems };
+}
+
+/** A value as it may be seen: ` 'many'`. */
+function shown(schema: z.ZodType, value: unknown): string {
+  if (detailsOf(schema).secret) return '';
+  const safe = shownValue(value);
+  return ` '${typeof safe === 'string' ? safe : JSON.stringify(safe)}'`;
+}
+
+/** The same without what must not be seen in addresses. */
+export function shownValue(value: unknown): unknown {
+  if (typeof value === 'string') return withoutCredentials(value);
+  if (Array.isArray(value)) return value.map(shownValue);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, shownValue(one)]));
+}

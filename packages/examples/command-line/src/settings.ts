@@ -1,0 +1,165 @@
+import { type ConfigFile, readConfigFile } from './config-file';
+import { type Entry, effective } from './effective';
+import { readFlags } from './flags';
+import { fromFile, fromFlag, fromVariable, type Given, readValue, shownValue } from './given';
+import { didYouMean } from './nearest';
+import {
+  defaultOf,
+  detailsOf,
+  inFiles,
+  type OptionsOf,
+  option,
+  readGiven,
+  type Shape,
+  secretFileOf,
+  withSecretFiles,
+} from './option';
+import { type Problem, refuse } from './problem';
+import { onOff, text } from './values';
+import { type Environment, secretIn, strangeVariables, variable } from './variables';
+
+/** A program, as its command line shows it. */
+export interface Program<Options extends Shape> {
+  readonly name: string;
+  readonly description: string;
+  readonly examples: string;
+  readonly options: Options;
+  /** What a file for it may hold, of which it takes what it knows. @default no file */
+  readonly file?: Shape;
+  /** What is wrong with options that are each in order. */
+  readonly review?: (options: OptionsOf<Options>) => readonly string[];
+}
+
+/** What a program has been told, by flag, variable, file, or nobody. */
+export interface Settings<Options extends Shape> {
+  readonly options: OptionsOf<Options>;
+  /** `--check`: only say whether all is in order. */
+  readonly isCheck: boolean;
+  /** The configuration as YAML: what holds and where it comes from, without secrets. */
+  readonly effective: string;
+  /** What must not stand in any log. */
+  readonly secrets: readonly string[];
+  /** What looks like a slip. */
+  readonly warnings: readonly string[];
+}
+
+const FILE_OPTIONS = {
+  config: option(text().optional(), {
+    text: `YAML file with options by their names in camel case, and $\{VARIABLE:default} in values`,
+    value: 'file',
+    only: 'process',
+  }),
+  check: option(onOff().default(false), {
+    text: 'say whether the configuration is in order, and what it comes to, and end',
+    only: 'flag',
+  }),
+};
+
+/**
+ * Reads flags, variables and the file; a flag goes before a variable, and that before the file. Ends the process
+ * with code 2 where something is wrong, and says all of it.
+ */
+export function readSettings<Options extends Shape>(
+  program: Program<Options>,
+  argv: readonly string[],
+  environment: Environment = process.env,
+): Settings<Options> {
+  const ownShape = withSecretFiles({ ...program.options, ...(program.file && FILE_OPTIONS) });
+  const note = `Every option can also be set by the environment variable named beside it${
+    program.file ? ', or in the file of --config:\n--cloud-url is cloudUrl there' : ''
+  }. Each switch has its opposite: --no-….`;
+  const flags = readFlags(program, ownShape, argv, note);
+  const problems: Problem[] = [];
+  const configPath = flags.config ?? variable(environment, 'EDGE_RELAY_CONFIG');
+  const file =
+    program.file && typeof configPath === 'string' ? readConfigFile(configPath, environment) : undefined;
+  if (file) problems.push(...file.problems, ...unknownKeys(file, program.file!));
+
+  const values: Record<string, unknown> = {};
+  const entries: Entry[] = [];
+  const secrets: string[] = [];
+  const chosen = new Map<string, { given: Given; level: number; value: unknown }>();
+  // The file is read as a whole: what is only of use to another command must be in order, too.
+  const shape: Shape = { ...(file && inFiles(program.file!)), ...ownShape };
+  for (const [key, schema] of Object.entries(shape)) {
+    const levels = [fromFlag(key, schema, flags), fromVariable(key, schema, environment)];
+    const said = Object.hasOwn(ownShape, key) ? levels : [];
+    const all = [...said, file && fromFile(key, schema, file)];
+    for (const [level, given] of all.entries()) {
+      if (!given) continue;
+      const result = readValue(key, schema, given);
+      problems.push(...result.problems);
+      if (!chosen.has(key)) chosen.set(key, { given, level, value: result.value });
+    }
+  }
+  for (const [key, schema] of Object.entries(ownShape)) {
+    const own = chosen.get(key);
+    const { secret } = detailsOf(schema);
+    const holder = secret ? chosen.get(secretFileOf(key)) : undefined;
+    if (own && holder && own.level === holder.level) {
+      const message = `${own.given.origin} and ${holder.given.origin} are both given: one of them says it.`;
+      problems.push({ message });
+    }
+    if (holder && (!own || holder.level < own.level)) {
+      values[key] = readSecret(holder.value as string, holder.given, problems);
+      entries.push({ key, shown: '***', origin: `${holder.given.value} (${holder.given.origin})` });
+    } else if (own) {
+      values[key] = own.value;
+      entries.push({
+        key,
+        shown: secret ? '***' : shownValue(readGiven(schema, own.given.value)),
+        origin: own.given.origin,
+      });
+    } else {
+      const usual = defaultOf(schema);
+      if (usual !== undefined) values[key] = usual;
+      if (usual !== undefined) entries.push({ key, shown: usual, origin: 'default' });
+    }
+    if (secret && typeof values[key] === 'string') secrets.push(values[key]);
+  }
+  const options = values as OptionsOf<Options>;
+  if (problems.length === 0) {
+    problems.push(...(program.review?.(options) ?? []).map((message) => ({ message })));
+  }
+  if (problems.length > 0) refuse(program.name, problems);
+  const isShown = ({ key }: Entry) =>
+    detailsOf(ownShape[key]!).only === undefined && !isHolder(key, ownShape);
+  return {
+    options,
+    isCheck: values.check === true,
+    effective: effective(program.name, entries.filter(isShown)),
+    secrets,
+    warnings: strangeVariables(
+      environment,
+      { ...shape, ...withSecretFiles(program.file ?? {}) },
+      program.name,
+    ),
+  };
+}
+
+function readSecret(path: string, { origin }: Given, problems: Problem[]): string | undefined {
+  try {
+    const secret = secretIn(path);
+    if (secret !== '') return secret;
+    problems.push({ message: `${origin}: the file ${path} is empty; it should hold the secret.` });
+  } catch (error) {
+    problems.push({ message: `${origin}: the secret cannot be read (${(error as Error).message}).` });
+  }
+  return undefined;
+}
+
+function unknownKeys(file: ConfigFile, shape: Shape): Problem[] {
+  const known = Object.keys(inFiles(shape));
+  return Object.keys(file.values)
+    .filter((key) => !known.includes(key))
+    .map((key) => ({
+      place: file.placeOfName([key]),
+      message: `there is no option '${key}'.${didYouMean(key, known)}`,
+    }));
+}
+
+function isHolder(key: string, shape: Shape): boolean {
+  return Object.entries(shape).some(
+    ([other, schema]) => detailsOf(schema).secret === true && secretFileOf(other) === key,
+  );
+}

@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { FaceDetector, FaceSelector, type FrameSource, Publisher } from 'edge-relay';
+import type { EdgePipelineOptions } from './options';
+import { makeSources } from './sources';
+
+/** What stands between a camera and the local broker. */
+export interface DetectStages extends AsyncDisposable {
+  readonly cameras: readonly FrameSource[];
+  readonly detector: FaceDetector;
+  readonly selector: FaceSelector;
+  readonly publisher: Publisher;
+  close(): Promise<void>;
+}
+
+/** Makes them, and starts nothing. */
+export function makeStages(options: EdgePipelineOptions): DetectStages {
+  const isHomework = options.preset === 'homework';
+  const cameras = makeSources(options.source!, options);
+  const detector = new FaceDetector({
+    preset: options.preset,
+    cascade: options.cascade,
+    scaleFactor: options.scaleFactor,
+    minNeighbors: options.minNeighbors,
+    minFaceSize: options.minFaceSize,
+    maxFaceSize: options.maxFaceSize,
+    detectionWidth: options.detectionWidth,
+    workers: options.workers,
+    motionGate: options.motionGate,
+    closeLooks: options.closeLooks,
+    fullLookMs: options.fullLookMs,
+    budgetMs: options.budgetMs,
+  });
+  const selector = new FaceSelector({
+    policy: options.policy ?? (isHomework ? 'all' : 'best'),
+    latestSeconds: options.latestSeconds,
+    everySeconds: options.everySeconds,
+    count: options.count,
+    gapSeconds: options.gapSeconds,
+    minimumQuality: options.minimumQuality,
+    budget: { picturesPerMinute: options.picturesPerMinute, bytesPerMinute: options.bytesPerMinute },
+    format: options.format ?? (isHomework ? 'png' : 'jpeg'),
+    margin: options.margin,
+    quality: options.quality,
+  });
+  const publisher = new Publisher({
+    url: options.edgeUrl,
+    topic: options.edgeTopic,
+    username: options.edgeUsername,
+    password: options.edgePassword,
+    ca: options.edgeCa,
+    cert: options.edgeCert,
+    key: options.edgeKey,
+    spool: options.spool && join(options.spool, 'detect'),
+    receipts: options.receipts,
+    stamp: 'publishedat',
+  });
+  const close = async () => {
+    await publisher.close();
+    await selector.close();
+    await detector.close();
+    await closeCameras(cameras);
+  };
+  return { cameras, detector, selector, publisher, close, [Symbol.asyncDispose]: close };
+}
+
+export async function closeCameras(cameras: readonly FrameSource[]): Promise<void> {
+  await Promise.all(cameras.map((camera) => camera.close()));
+}
