@@ -6,6 +6,7 @@ import { capture, isOnPath, root, step } from './steps.mjs';
 import { hasKernel, provideKernel } from './virtual-camera.mjs';
 
 const tools = {
+  systemd: { programs: ['systemd-analyze'], packages: ['systemd'] },
   mosquitto: { programs: ['mosquitto', 'mosquitto_sub'], packages: ['mosquitto', 'mosquitto-clients'] },
   ffmpeg: { programs: ['ffmpeg'], packages: ['ffmpeg'] },
   'virtual camera': {

@@ -64,6 +64,16 @@ function readable(log: string): string {
   });
 }
 
+/** Resolves with the address under which an app with `--metrics` is watched. */
+export async function watched(app: AppProcess): Promise<string> {
+  const address = () => /metrics at (\S+)\/metrics/.exec(app.log)?.[1];
+  await until(
+    () => address() !== undefined,
+    () => app.log,
+  );
+  return address()!;
+}
+
 /** Resolves when `condition` holds; rejects with `what` after so many milliseconds. */
 export async function until(
   condition: () => boolean | Promise<boolean>,

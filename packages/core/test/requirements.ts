@@ -10,6 +10,7 @@ const programs = {
   ffmpeg: ['ffmpeg'],
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   chromium: ['chromium'],
+  systemd: ['systemd-analyze'],
   /** The cascades of OpenCV, which are no program. */
   'opencv-data': [],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],

@@ -1,28 +1,36 @@
 import { type GapRecord, pipeline, Sink, type SinkOptions, Subscriber } from 'edge-relay';
 import { type App, runApp } from 'edge-relay-command-line';
 import { Gallery } from './gallery/server';
+import { measureSink, timed } from './metrics';
 import { type CloudSinkOptions, cloudSink } from './options';
 import { cloudSinkAudit, runAudit } from './run-audit';
 import { cloudSinkForget, runForget } from './run-forget';
 
-const [first, ...rest] = process.argv.slice(2);
-if (first === 'audit') await runApp(cloudSinkAudit, rest, { run: runAudit });
-else if (first === 'forget') await runApp(cloudSinkForget, rest, { run: runForget });
+const [name, ...rest] = process.argv.slice(2);
+if (name === 'audit') await runApp(cloudSinkAudit, rest, { run: runAudit });
+else if (name === 'forget') await runApp(cloudSinkForget, rest, { run: runForget });
 else await runApp(cloudSink, process.argv.slice(2), { run, rehearse });
 
-async function run(options: CloudSinkOptions, { log, health, signal, onStop }: App): Promise<void> {
+async function run(options: CloudSinkOptions, { log, health, meter, signal, onStop }: App): Promise<void> {
   await using sink = new Sink(options.store, sinkOptions(options));
   await using faces = subscriber(options, sink);
-  health.expect('broker');
+  if (meter) measureSink(meter, sink, faces);
+  for (const part of ['broker', 'store']) health.expect(part);
+  // The sink is opened before the first message is asked for.
+  faces.once('online', () => health.up('store'));
   faces.on('online', ({ url }) => health.up('broker', `listening to ${options.topic} at ${url}`));
   faces.on('forgotten', ({ url }) =>
     log.warn(`the broker at ${url} has forgotten us; what it kept for this sink is gone`),
   );
   faces.on('offline', ({ error }) => health.down('broker', error.message));
+  let first: string | undefined;
   sink.on('stored', ({ key }) => {
-    log.change('first', `storing in ${options.store}, first ${key.split('/', 1)[0]}/…`);
-    health.up('store', 'the store takes faces');
+    first ??= key.split('/', 1)[0];
+    health.up('store', `storing in ${options.store}, first ${first}/…`);
   });
+  for (const event of ['duplicate', 'conflict', 'rejected', 'gap'] as const) {
+    sink.on(event, () => health.up('store'));
+  }
   sink.on('rejected', ({ key, reason }) => log.warn(`not accepted, kept as ${key}: ${reason}`));
   sink.on('notice', ({ message }) => log.warn(message));
   let removed = 0;
@@ -51,7 +59,7 @@ async function run(options: CloudSinkOptions, { log, health, signal, onStop }: A
 
   await using gallery = options.gallery === undefined ? undefined : galleryOf(sink, options);
   if (gallery) log.reveal(`gallery at ${await gallery.open()}`);
-  await pipeline(faces, sink, { signal });
+  await pipeline(faces, timed(sink, meter), { signal });
   const { stored, duplicates, conflicts, rejected, gaps, forgotten } = sink.stats;
   const seldom = Object.entries({ 'gap records': gaps, forgotten, removed }).filter(([, count]) => count > 0);
   const more = seldom.map(([name, count]) => `, ${name} ${count}`).join('');
@@ -75,6 +83,7 @@ function subscriber(options: CloudSinkOptions, sink: Sink): Subscriber {
     cert: options.cert,
     key: options.key,
     receipts: options.receipts,
+    stateTopic: options.statusTopic,
     // More than the sink takes at once, so that it never waits for the network.
     windowMessages: Math.max(100, sink.concurrency * 2),
   });

@@ -2,10 +2,10 @@ import {
   addresses,
   choice,
   commas,
-  logOptions,
   number,
   type OptionsOf,
   onOff,
+  operationOptions,
   option,
   type Program,
   pairs,
@@ -139,7 +139,11 @@ const options = {
     value: 'token',
     secret: true,
   }),
-  ...logOptions,
+  statusTopic: option(text().optional(), {
+    text: 'topic that says whether we are connected, retained: 1, or 0 by last will',
+    value: 'topic',
+  }),
+  ...operationOptions,
 };
 
 export const cloudSink: Program<typeof options> = {

@@ -23,8 +23,13 @@ export class Health {
 
   /** The part does not, and why. */
   down(part: string, reason: string): void {
-    this.#parts.set(part, reason);
+    this.#parts.set(part, this.#log.safe(reason));
     this.#log.change(part, reason, 'warn');
+  }
+
+  /** Told to stop: not ready any more, whatever else is. */
+  stop(): void {
+    this.#parts.set('program', 'it is stopping');
   }
 
   /** What is not ready, with the reasons; nothing of it where all is. */

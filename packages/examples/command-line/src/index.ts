@@ -1,7 +1,9 @@
 export { Health } from './health';
 export { jsonSchemaOf } from './json-schema';
-export { Log, logOptions } from './log';
+export { Log } from './log';
+export { Meter, measureConnections, type Reading, Tally } from './meter';
 export { didYouMean } from './nearest';
+export { operationOptions } from './operation-options';
 export { type OptionsOf, option, readAll, type Shape } from './option';
 export { bar, Progress } from './progress';
 export { referenceOf } from './reference';

@@ -70,7 +70,7 @@ export class Log {
 
   /** A text that holds what opens a door on purpose, such as an address with a token that was drawn at random. */
   reveal(text: string): void {
-    this.#write('info', text);
+    this.#pino.info(this.#withoutSecrets(text));
   }
 
   /** One line a change: says nothing while `text` stays the same for this `subject`. */
@@ -80,13 +80,17 @@ export class Log {
     this.#line(level, text, { subject });
   }
 
-  #line(level: Level, text: string, details: object = {}): void {
-    this.#write(level, withoutCredentials(text), details);
+  /** A text without passwords. */
+  safe(text: string): string {
+    return this.#withoutSecrets(withoutCredentials(text));
   }
 
-  #write(level: Level, text: string, details: object = {}): void {
-    const safe = this.#secrets.reduce((sum, secret) => sum.replaceAll(secret, '***'), text);
-    this.#pino[level](details, safe);
+  #line(level: Level, text: string, details: object = {}): void {
+    this.#pino[level](details, this.safe(text));
+  }
+
+  #withoutSecrets(text: string): string {
+    return this.#secrets.reduce((sum, secret) => sum.replaceAll(secret, '***'), text);
   }
 }
 

@@ -1,5 +1,7 @@
 import { Health } from './health';
 import { Log, type LogOptions } from './log';
+import { Meter } from './meter';
+import { OperationServer } from './operation-server';
 import type { OptionsOf, Shape } from './option';
 import { type Program, readSettings } from './settings';
 
@@ -7,6 +9,8 @@ import { type Program, readSettings } from './settings';
 export interface App {
   readonly log: Log;
   readonly health: Health;
+  /** Where the program is to be measured. */
+  readonly meter: Meter | undefined;
   /** Aborted when it has to stop at once: by a second SIGTERM, or 8 seconds after the first. */
   readonly signal: AbortSignal;
   /** Whether the first SIGTERM has come. */
@@ -18,6 +22,11 @@ export interface App {
 /** Docker kills after 10 seconds; then it is too late for a last word. */
 const DRAIN_MS = 8_000;
 const SAME_SIGNAL_MS = 500;
+
+interface WatchOptions {
+  readonly metrics?: number;
+  readonly metricsHost?: string;
+}
 
 /** What a program does with its options. */
 export interface Work<Options> {
@@ -48,6 +57,7 @@ export async function runApp<Options extends Shape>(
     }
     return;
   }
+  const health = new Health(log);
   const controller = new AbortController();
   const drains: (() => unknown)[] = [];
   let isStopping = false;
@@ -67,6 +77,7 @@ export async function runApp<Options extends Shape>(
       return;
     }
     isStopping = true;
+    health.stop();
     stoppedAt = performance.now();
     log.info(`${signal}: taking nothing new, finishing what is under way; once more stops at once`);
     setTimeout(() => stopNow(`not finished after ${DRAIN_MS / 1000} seconds`), DRAIN_MS).unref();
@@ -74,10 +85,18 @@ export async function runApp<Options extends Shape>(
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  let server: OperationServer | undefined;
   try {
+    const { metrics, metricsHost = '127.0.0.1' } = options as WatchOptions;
+    const meter = metrics === undefined ? undefined : await Meter.create();
+    if (meter && metrics !== undefined) {
+      server = new OperationServer(meter, health);
+      log.info(`metrics at ${await server.open(metrics, metricsHost)}/metrics`);
+    }
     await run(options, {
       log,
-      health: new Health(log),
+      health,
+      meter,
       signal: controller.signal,
       get isStopping() {
         return isStopping;
@@ -89,6 +108,7 @@ export async function runApp<Options extends Shape>(
     process.exitCode = error instanceof TypeError ? 2 : 1;
     if (!controller.signal.aborted) log.error(describe(error));
   } finally {
+    await server?.close();
     process.off('SIGTERM', stop);
     process.off('SIGINT', stop);
   }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Bridge, type Message } from 'edge-relay';
 import type { App } from 'edge-relay-command-line';
+import { measureBridge } from './metrics';
 import type { EdgePipelineOptions } from './options';
 
 /** The bridge from the local broker to the cloud, ready to run. */
@@ -27,11 +28,13 @@ export function makeBridge(options: EdgePipelineOptions): Bridge {
     spool: options.spool && join(options.spool, 'bridge'),
     receipts: options.receipts,
     stamp: true,
+    stateTopic: options.bridgeStatusTopic,
   });
 }
 
 /** Says what happens to it. */
-export function watchBridge(bridge: Bridge, options: EdgePipelineOptions, { log, health }: App): void {
+export function watchBridge(bridge: Bridge, options: EdgePipelineOptions, { log, health, meter }: App): void {
+  if (meter) measureBridge(meter, bridge);
   const topics = { from: options.edgeTopic, to: options.cloudTopic };
   for (const side of ['from', 'to']) health.expect(`bridge ${side}`);
   bridge.on('online', ({ side, url }) =>

@@ -53,6 +53,7 @@ export function makeStages(options: EdgePipelineOptions): DetectStages {
     spool: options.spool && join(options.spool, 'detect'),
     receipts: options.receipts,
     stamp: 'publishedat',
+    stateTopic: options.statusTopic,
   });
   const close = async () => {
     await publisher.close();

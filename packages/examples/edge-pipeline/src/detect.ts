@@ -4,6 +4,7 @@ import { type App, bar, Progress } from 'edge-relay-command-line';
 import { isolation } from './bridge';
 import { summaryOf, watchCamera } from './cameras';
 import { closeCameras, makeStages } from './detect-stages';
+import { measureDetect, timed } from './metrics';
 import type { EdgePipelineOptions } from './options';
 
 /** Camera to local broker. Resolves when the source has ended and the last face is acknowledged. */
@@ -13,10 +14,11 @@ export async function detect(
   stop: AbortSignal,
   onAcknowledged: () => void,
 ): Promise<void> {
-  const { log, health } = app;
+  const { log, health, meter } = app;
   await using stages = makeStages(options);
   const { cameras, detector, selector, publisher } = stages;
   await using _gaps = new GapReporter(publisher);
+  if (meter) measureDetect(meter, stages);
   for (const camera of cameras) watchCamera(camera, app);
   detector.on('damaged', ({ camera, error }) =>
     log.change(`${camera} damage`, `${camera}: ${error.message}`, 'warn'),
@@ -63,9 +65,8 @@ export async function detect(
   const stopShowing =
     frames === undefined || options.loop ? undefined : showProgress(cameras, publisher, frames);
   try {
-    await pipeline(cameras.length > 1 ? merge(...cameras) : cameras[0]!, detector, selector, publisher, {
-      signal,
-    });
+    const source = cameras.length > 1 ? merge(...cameras) : cameras[0]!;
+    await pipeline(source, timed(detector, meter), selector, publisher, { signal });
     // What is on disk is safe: only who ends by himself waits until the broker has it.
     const { spooled } = publisher.stats;
     if (spooled > 0 && !app.isStopping)

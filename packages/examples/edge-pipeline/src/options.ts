@@ -2,10 +2,10 @@ import {
   addresses,
   choice,
   commas,
-  logOptions,
   number,
   type OptionsOf,
   onOff,
+  operationOptions,
   option,
   type Program,
   port,
@@ -192,7 +192,15 @@ const options = {
     text: 'address of the page; 0.0.0.0 shows it to anybody who can reach us',
     value: 'address',
   }),
-  ...logOptions,
+  statusTopic: option(text().optional(), {
+    text: 'topic at the local broker that says whether the detector is connected, retained: 1, or 0 by last will',
+    value: 'topic',
+  }),
+  bridgeStatusTopic: option(text().optional(), {
+    text: 'the same of the bridge, at both brokers',
+    value: 'topic',
+  }),
+  ...operationOptions,
 };
 
 export const edgePipeline: Program<typeof options> = {

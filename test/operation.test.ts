@@ -1,0 +1,256 @@
+import { spawnSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { freePort, startMosquitto } from 'edge-relay/testing';
+import { connectAsync } from 'mqtt';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { describeWith } from '../packages/core/test/requirements';
+import { startApp, until, watched } from './app-process';
+import { filesIn, photoFolder, temporaryFolder } from './materials';
+import { scrape } from './scrape';
+
+async function readiness(url: string): Promise<{ status: number; reasons: Record<string, string> }> {
+  const response = await fetch(`${url}/readyz`);
+  const { ready, reasons } = (await response.json()) as { ready: boolean; reasons: Record<string, string> };
+  expect(ready).toBe(response.status === 200);
+  return { status: response.status, reasons };
+}
+
+describeWith('mosquitto', 'an app that is watched', () => {
+  it('says what it waits for, what it does, that its broker is gone and that it is back, in one line each', async () => {
+    const [edgePort, cloudPort] = [await freePort(), await freePort()];
+    const [edgeUrl, cloudUrl] = [`mqtt://127.0.0.1:${edgePort}`, `mqtt://127.0.0.1:${cloudPort}`];
+    const store = await temporaryFolder();
+    const sink = startApp('cloud-sink', ['--metrics', '0', '--cloud-url', cloudUrl, '--store', store]);
+    const edge = startApp('edge-pipeline', [
+      ...['--metrics', '0', '--edge-url', edgeUrl, '--cloud-url', cloudUrl, '--policy', 'all'],
+      ...['--source', `door=${await photoFolder(1)}`, '--source', `yard=${await photoFolder(2)}`],
+      ...['--loop', '--frames-per-second', '4'],
+    ]);
+    const logs = () => `${sink.log}\n${edge.log}`;
+    onTestFinished(() => {
+      for (const { child } of [sink, edge]) child.kill('SIGKILL');
+    });
+    const [sinkAt, edgeAt] = [await watched(sink), await watched(edge)];
+    expect((await fetch(`${edgeAt}/healthz`)).status).toBe(200);
+    // The detector starts when the bridge is there, so only the bridge is waited for yet.
+    await until(
+      async () => (await readiness(edgeAt)).reasons['bridge to']?.includes('cannot reach') ?? false,
+      logs,
+    );
+    expect((await readiness(edgeAt)).status).toBe(503);
+    expect(await readiness(sinkAt)).toMatchObject({ status: 503, reasons: { broker: expect.any(String) } });
+
+    const edgeBroker = await startMosquitto({ port: edgePort });
+    let cloudBroker = await startMosquitto({ port: cloudPort });
+    onTestFinished(async () => {
+      await Promise.all([edgeBroker.close(), cloudBroker.close()]);
+    });
+    for (const url of [edgeAt, sinkAt]) await until(async () => (await readiness(url)).status === 200, logs);
+    await until(async () => (await filesIn(store)).length > 20, logs);
+
+    const seen = await scrape(`${edgeAt}/metrics`);
+    for (const camera of ['door', 'yard']) {
+      const at = (name: string) => seen.value(`edge_relay_${name}`, { camera })!;
+      expect(at('frames_captured_total')).toBeGreaterThan(2);
+      expect(at('faces_detected_total')).toBeGreaterThanOrEqual(at('faces_selected_total'));
+      expect(at('faces_selected_total')).toBeGreaterThan(5);
+      expect(at('detect_duration_seconds_count')).toBeGreaterThan(2);
+      expect(at('camera_fps')).toBeGreaterThan(0);
+      expect(at('capture_stalled')).toBe(0);
+      expect(seen.value('edge_relay_capture_restarts_total', { camera, reason: 'stall' })).toBe(0);
+    }
+    expect(seen.value('edge_relay_publish_total', { result: 'acknowledged' })).toBeGreaterThan(20);
+    expect(seen.value('edge_relay_bridge_forwarded_total')).toBeGreaterThan(20);
+    for (const stage of ['publisher', 'bridge-from', 'bridge-to']) {
+      expect(seen.value('edge_relay_mqtt_connected', { stage }), stage).toBe(1);
+    }
+
+    await cloudBroker.close();
+    await until(async () => (await readiness(edgeAt)).status === 503, logs);
+    await until(async () => (await readiness(sinkAt)).reasons.broker !== undefined, logs);
+    expect(
+      (await scrape(`${edgeAt}/metrics`)).value('edge_relay_mqtt_connected', { stage: 'bridge-to' }),
+    ).toBe(0);
+    // Long enough for several attempts, of which none is worth a line of its own.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    cloudBroker = await startMosquitto({ port: cloudPort });
+    for (const url of [edgeAt, sinkAt]) await until(async () => (await readiness(url)).status === 200, logs);
+    const after = await scrape(`${sinkAt}/metrics`);
+    expect(after.value('edge_relay_mqtt_reconnects_total', { stage: 'subscriber' })).toBe(1);
+    expect(sink.log.match(/lost the connection/g)).toHaveLength(1);
+    expect(sink.log.match(/listening to/g)).toHaveLength(2);
+
+    edge.child.kill('SIGTERM');
+    expect(await edge.ended, edge.log).toBe(0);
+    const [, forwarded] = /bridge: (\d+) forwarded/.exec(edge.log) ?? [];
+    await until(
+      async () =>
+        (await scrape(`${sinkAt}/metrics`)).value('edge_relay_sink_objects_total', { result: 'stored' }) ===
+        Number(forwarded),
+      logs,
+    );
+    const stored = await scrape(`${sinkAt}/metrics`);
+    expect(await filesIn(store)).toHaveLength(Number(forwarded));
+    expect(stored.value('edge_relay_sink_duration_seconds_count')).toBeGreaterThanOrEqual(Number(forwarded));
+    const cameras = ['door', 'yard'].map(
+      (camera) => stored.value('edge_relay_end_to_end_seconds_count', { camera })!,
+    );
+    expect(cameras[0]! + cameras[1]!).toBe(Number(forwarded));
+  });
+
+  it('says on MQTT that it is there, and the broker says it when it is killed', async () => {
+    const broker = await startMosquitto();
+    const client = await connectAsync(broker.url);
+    const said: string[] = [];
+    client.on('message', (topic, payload, { retain }) =>
+      said.push(`${topic} ${payload}${retain ? ' retained' : ''}`),
+    );
+    await client.subscribeAsync('state/#', { qos: 1 });
+    const args = ['--edge-url', broker.url, '--cloud-url', broker.url, '--loop', '--frames-per-second', '2'];
+    const edge = startApp('edge-pipeline', [
+      ...args,
+      ...[
+        '--source',
+        await photoFolder(1),
+        '--status-topic',
+        'state/edge',
+        '--bridge-status-topic',
+        'state/bridge',
+      ],
+    ]);
+    const sink = startApp('cloud-sink', [
+      ...['--cloud-url', broker.url, '--store', await temporaryFolder(), '--status-topic', 'state/sink'],
+    ]);
+    onTestFinished(async () => {
+      for (const { child } of [sink, edge]) child.kill('SIGKILL');
+      await client.endAsync();
+      await broker.close();
+    });
+    const says = (line: string) =>
+      until(
+        () => said.includes(line),
+        () => `${said}\n${edge.log}\n${sink.log}`,
+      );
+    for (const topic of ['edge', 'bridge', 'sink']) await says(`state/${topic} 1`);
+    edge.child.kill('SIGKILL');
+    sink.child.kill('SIGTERM');
+    for (const topic of ['edge', 'bridge', 'sink']) await says(`state/${topic} 0`);
+    const late = await connectAsync(broker.url);
+    onTestFinished(() => late.endAsync());
+    late.on('message', (topic, payload, { retain }) =>
+      said.push(`late ${topic} ${payload}${retain ? ' retained' : ''}`),
+    );
+    await late.subscribeAsync('state/#', { qos: 1 });
+    await says('late state/sink 0 retained');
+  });
+
+  it('answers this machine alone, unless it is told otherwise', async () => {
+    const local = startApp('cloud-sink', ['--metrics', '0', '--cloud-url', 'mqtt://127.0.0.1:1']);
+    const open = startApp('cloud-sink', [
+      '--metrics',
+      '0',
+      '--metrics-host',
+      '0.0.0.0',
+      '--cloud-url',
+      'mqtt://127.0.0.1:1',
+    ]);
+    onTestFinished(() => {
+      for (const { child } of [local, open]) child.kill('SIGKILL');
+    });
+    const elsewhere = (url: string) => `${url.replace(/\/\/[\d.]+/, '//127.0.0.2')}/healthz`;
+    const [localAt, openAt] = [await watched(local), await watched(open)];
+    expect((await fetch(`${localAt}/healthz`)).status).toBe(200);
+    await expect(fetch(elsewhere(localAt))).rejects.toThrow();
+    expect((await fetch(elsewhere(openAt))).status).toBe(200);
+    expect((await fetch(`${localAt}/metrics`, { method: 'POST' })).status).toBe(405);
+    expect((await fetch(`${localAt}/other`)).status).toBe(404);
+  });
+
+  it('says it where the port is taken', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void other.close());
+    const { port } = other.address() as { port: number };
+    const app = startApp('cloud-sink', ['--metrics', `${port}`, '--cloud-url', 'mqtt://127.0.0.1:1']);
+    expect(await app.ended).toBe(1);
+    expect(app.log).toContain(`metrics: cannot serve at 127.0.0.1:${port}`);
+    expect(app.log).toContain('Choose another --metrics port');
+  });
+});
+
+describe('the log', () => {
+  const secret = 'open-sesame';
+  const args = [
+    ...[
+      '--edge-url',
+      `mqtt://me:${secret}@127.0.0.1:1`,
+      '--cloud-url',
+      'mqtt://127.0.0.1:1',
+      '--cloud-username',
+      'me',
+    ],
+    ...['--source', `rtsp://anna:${secret}@127.0.0.1:1/live?password=${secret}`, '--metrics', '0'],
+  ];
+  const env = { EDGE_RELAY_CLOUD_PASSWORD: secret };
+
+  it.each([
+    ['detect', 'cannot reach the broker'],
+    ['bridge', 'cannot reach the broker'],
+  ])('of role %s has no password in it, nor have /readyz and /metrics', async (role, says) => {
+    const more =
+      role === 'bridge'
+        ? args.filter((one, index) => !`${args[index - 1]}${one}`.includes('--source'))
+        : args;
+    const app = startApp('edge-pipeline', ['--role', role, ...more], { env });
+    onTestFinished(() => void app.child.kill('SIGKILL'));
+    const url = await watched(app);
+    await until(
+      async () => app.log.includes(says) && (role === 'bridge' || /rtsp:\/\/\*\*\*@/.test(app.log)),
+      () => app.log,
+    );
+    for (const path of ['readyz', 'metrics'])
+      expect(await (await fetch(`${url}/${path}`)).text()).not.toContain(secret);
+    app.child.kill('SIGTERM');
+    await app.ended;
+    expect(app.log).not.toContain(secret);
+    expect(app.output).not.toContain(secret);
+  });
+
+  it('is JSON where nobody looks, and for people on a terminal or when told', async () => {
+    const main = fileURLToPath(new URL('../packages/examples/edge-pipeline/dist/main.js', import.meta.url));
+    const command = [main, '--role', 'detect', '--source', '/no/such/folder'];
+    const piped = spawnSync(process.execPath, command, { encoding: 'utf8' }).stderr;
+    expect(JSON.parse(piped)).toMatchObject({
+      level: 'error',
+      name: 'edge-pipeline',
+      msg: expect.stringContaining('/no/such/folder'),
+    });
+    const told = spawnSync(process.execPath, [...command, '--log-format', 'pretty'], {
+      encoding: 'utf8',
+    }).stderr;
+    expect(told).toMatch(/^\[\d{4}-.*Z\] ERROR \(edge-pipeline\): There is no \/no\/such\/folder/);
+    const typed = [process.execPath, ...command].join(' ');
+    const terminal = spawnSync('script', ['-qec', typed, '/dev/null'], {
+      encoding: 'utf8',
+      input: '',
+    }).stdout;
+    expect(terminal).toMatch(/\[\d\d:\d\d:\d\d\] .*ERROR.*: .*There is no \/no\/such\/folder/);
+    const quiet = spawnSync(
+      process.execPath,
+      [
+        main,
+        '--role',
+        'detect',
+        '--source',
+        await photoFolder(1),
+        '--edge-url',
+        'mqtt://127.0.0.1:1',
+        '--log-level',
+        'error',
+      ],
+      { encoding: 'utf8', timeout: 3_000, killSignal: 'SIGKILL' },
+    );
+    expect(quiet.stderr).toBe('');
+  });
+});

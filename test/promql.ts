@@ -1,0 +1,55 @@
+import { parser } from '@prometheus-io/lezer-promql';
+import type { Served } from './scrape';
+
+/** Grafana puts something in the place of these before Prometheus sees them. */
+const plain = (query: string) => query.replaceAll(/\$\{?camera\}?/g, '.*');
+const HISTOGRAM_PART = /_(bucket|sum|count)$/;
+/** What Prometheus itself adds. */
+const ADDED_METRICS = ['up'];
+const ADDED_LABELS = ['instance', 'job'];
+
+/** The names of the metrics that a query asks for. */
+export function metricsIn(query: string): string[] {
+  return partsOf(query, 'Identifier');
+}
+
+/** Labels that the answer to a query has: those of a grouping, or those of its metrics. */
+export function labelsOfAnswer(query: string, scrape: Served): string[] {
+  const grouped = partsOf(query, 'GroupingLabels').flatMap((list) => list.match(/\w+/g) ?? []);
+  if (grouped.length > 0) return grouped.filter((label) => label !== 'le');
+  return [...metricsIn(query).flatMap((name) => [...(scrape.labels.get(name) ?? [])]), ...ADDED_LABELS];
+}
+
+/** What is wrong with a query for apps that serve these metrics. */
+export function mistakes(query: string, { types, labels }: Served): string[] {
+  const names = metricsIn(query);
+  const isHistogram = (name: string) => types.get(name.replace(HISTOGRAM_PART, '')) === 'histogram';
+  const isKnown = (name: string) => {
+    if (ADDED_METRICS.includes(name)) return true;
+    return HISTOGRAM_PART.test(name) && isHistogram(name)
+      ? true
+      : ['counter', 'gauge'].includes(types.get(name) ?? '');
+  };
+  const allowed = [...names.flatMap((name) => [...(labels.get(name) ?? [])]), ...ADDED_LABELS];
+  const rated = [...plain(query).matchAll(/\b(?:rate|increase)\((\w+)/g)].map(([, name]) => name!);
+  return [
+    ...partsOf(query, 'an error').map((part) => `cannot be read at ${JSON.stringify(part)}`),
+    ...names.filter((name) => !isKnown(name)).map((name) => `there is no metric ${name}`),
+    ...partsOf(query, 'LabelName')
+      .filter((label) => !allowed.includes(label))
+      .map((label) => `${names.join(', ')}: there is no label ${label}`),
+    ...rated.filter((name) => types.get(name) === 'gauge').map((name) => `${name} is no counter`),
+  ];
+}
+
+/** The parts of a query of one kind. */
+function partsOf(query: string, kind: string): string[] {
+  const text = plain(query);
+  const found: string[] = [];
+  parser.parse(text).iterate({
+    enter({ name, type, from, to }) {
+      if (name === kind || (type.isError && kind === 'an error')) found.push(text.slice(from, to));
+    },
+  });
+  return found;
+}
