@@ -79,6 +79,8 @@ describeWith('mosquitto', 'an app that is watched', () => {
     const after = await scrape(`${sinkAt}/metrics`);
     expect(after.value('edge_relay_mqtt_reconnects_total', { stage: 'subscriber' })).toBe(1);
     expect(sink.log.match(/lost the connection/g)).toHaveLength(1);
+    // Once before it was there, and once after it had gone, however often it was tried.
+    expect(sink.log.match(/cannot reach the broker/g)).toHaveLength(2);
     expect(sink.log.match(/listening to/g)).toHaveLength(2);
 
     edge.child.kill('SIGTERM');
@@ -97,6 +99,34 @@ describeWith('mosquitto', 'an app that is watched', () => {
       (camera) => stored.value('edge_relay_end_to_end_seconds_count', { camera })!,
     );
     expect(cameras[0]! + cameras[1]!).toBe(Number(forwarded));
+  });
+
+  it('is not ready while its store fails, and counts how often', async () => {
+    const broker = await startMosquitto();
+    const args = [
+      '--store',
+      's3://nowhere',
+      '--s3-endpoint',
+      'http://127.0.0.1:1',
+      '--cloud-url',
+      broker.url,
+    ];
+    const app = startApp('cloud-sink', [...args, '--metrics', '0'], {
+      env: { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_REGION: 'us-east-1' },
+    });
+    onTestFinished(async () => {
+      app.child.kill('SIGKILL');
+      await broker.close();
+    });
+    const url = await watched(app);
+    await until(
+      async () => (await readiness(url)).reasons.store?.includes('the store fails') ?? false,
+      () => app.log,
+    );
+    await until(
+      async () => (await scrape(`${url}/metrics`)).value('edge_relay_sink_retries_total')! > 0,
+      () => app.log,
+    );
   });
 
   it('says on MQTT that it is there, and the broker says it when it is killed', async () => {
@@ -215,6 +245,23 @@ describe('the log', () => {
     await app.ended;
     expect(app.log).not.toContain(secret);
     expect(app.output).not.toContain(secret);
+  });
+
+  it('hides a password that a program prints, of whom nobody knows that it is one', async () => {
+    const camera = `exec:sh -c 'echo the word is ${secret} >&2; exit 3'`;
+    const app = startApp(
+      'edge-pipeline',
+      ['--role', 'detect', '--source', camera, '--edge-url', 'mqtt://127.0.0.1:1'],
+      {
+        env: { EDGE_RELAY_EDGE_USERNAME: 'me', EDGE_RELAY_EDGE_PASSWORD: secret },
+      },
+    );
+    onTestFinished(() => void app.child.kill('SIGKILL'));
+    await until(
+      () => app.log.includes('the word is ***'),
+      () => app.log,
+    );
+    expect(app.log).not.toContain(secret);
   });
 
   it('is JSON where nobody looks, and for people on a terminal or when told', async () => {
