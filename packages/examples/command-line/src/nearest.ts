@@ -7,7 +7,9 @@ export function nearest(written: string, names: readonly string[]): string | und
   const [best] = names
     .map((name) => ({ name, distance: leven(wanted, plain(name)) }))
     .sort((one, other) => one.distance - other.distance);
-  return best && best.distance <= Math.max(1, Math.floor(wanted.length * 0.4)) ? best.name : undefined;
+  return best && best.distance <= Math.min(2, Math.max(1, Math.floor(wanted.length * 0.4)))
+    ? best.name
+    : undefined;
 }
 
 /** ` Did you mean …?`, or nothing. */
