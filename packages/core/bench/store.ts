@@ -1,6 +1,5 @@
 /** Objects a second and p99 of stores and sinks with 20 KB faces, 1 to 64 in parallel: beside a PutObject loop, and a paho callback that writes files. */
 // Nothing is removed until the end: for minutes ext4 looks at each inode that was freed before it makes a new file.
-// UV_THREADPOOL_SIZE=16 npm run bench -- store: with more threads for files than Node's four.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
@@ -28,6 +27,8 @@ const { values, positionals } = parseArgs({
     messages: { type: 'string', default: '5000' },
     /** `s3`, `files` or `mqtt`: only this part. */
     only: { type: 'string', default: '' },
+    /** Threads that Node uses for files (`UV_THREADPOOL_SIZE`); four unless it is told. The most of them over MQTT. */
+    threads: { type: 'string', default: '4,16' },
     /** What the sink of the `mqtt` part accepts: `any`, as the homework does, or `image`. */
     accept: { type: 'string', default: 'image' },
   },
@@ -42,13 +43,14 @@ type Put = (name: string) => Promise<unknown>;
 
 const [role, ...args] = positionals;
 if (role === 'sink') await runSink(Number(args[0]), args[1]!);
+else if (role === 'files') await compareFolders(await makeFace());
 else await compare();
 
 async function compare(): Promise<void> {
   const face = await makeFace();
   const isWanted = (part: string) => values.only === '' || values.only === part;
   if (isWanted('s3')) await compareBuckets(face);
-  if (isWanted('files')) await compareFolders(face);
+  if (isWanted('files')) for (const threads of threadCounts()) await compareFoldersWith(threads);
   if (isWanted('mqtt')) await compareWithHomework(face);
 }
 
@@ -87,6 +89,12 @@ async function compareBuckets(face: Buffer): Promise<void> {
   } finally {
     await server.stop();
   }
+}
+
+/** In a process of its own: how many threads it has for files is settled when it starts. */
+async function compareFoldersWith(threads: number): Promise<void> {
+  const command = [process.execPath, self, ...process.argv.slice(2), 'files'];
+  process.stdout.write(await outputOf(command, threads));
 }
 
 async function compareFolders(face: Buffer): Promise<void> {
@@ -136,6 +144,7 @@ async function compareWithHomework(face: Buffer): Promise<void> {
     'Subscriber and Sink': ours('image'),
   };
   const rates: Record<string, number[]> = {};
+  const threads = Math.max(...threadCounts());
   const place = mkdtempSync(join(tmpdir(), 'edge-relay-bench-'));
   try {
     for (let round = 0; round < BROKER_ROUNDS; round += 1) {
@@ -146,9 +155,9 @@ async function compareWithHomework(face: Buffer): Promise<void> {
           // The session that the messages wait for.
           await outputOf(command(`${broker.port}`, folder, 0));
           await publishAll(broker.url, face);
-          const measured = JSON.parse(await outputOf(command(`${broker.port}`, folder, messages)));
+          const measured = JSON.parse(await outputOf(command(`${broker.port}`, folder, messages), threads));
           rates[way] = [...(rates[way] ?? []), measured.objectsPerSecond];
-          print({ part: 'mqtt', way, round, messages, ...measured });
+          print({ part: 'mqtt', threads, way, round, messages, ...measured });
         } finally {
           await broker.close();
         }
@@ -162,7 +171,7 @@ async function compareWithHomework(face: Buffer): Promise<void> {
     if (each === paho) continue;
     // Of one round: what else the machine does in it happens to both.
     const times = each.map((rate, round) => rate / (paho[round] ?? 0));
-    print({ part: 'mqtt', way, objectsPerSecond: median(each), timesPaho: rounded(median(times)) });
+    print({ part: 'mqtt', threads, way, objectsPerSecond: median(each), timesPaho: rounded(median(times)) });
   }
 }
 
@@ -325,18 +334,26 @@ function clientOf(server: S3Server): S3Client {
   });
 }
 
-async function outputOf([command = '', ...rest]: readonly string[]): Promise<string> {
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+async function outputOf(
+  [command = '', ...rest]: readonly string[],
+  threads = Number(process.env.UV_THREADPOOL_SIZE ?? 4),
+): Promise<string> {
+  const env = { ...process.env, UV_THREADPOOL_SIZE: `${threads}` };
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'], env });
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   let output = '';
   createInterface(child.stdout).on('line', (line) => {
-    output += line;
+    output += `${line}\n`;
   });
   const [code] = await once(child, 'close');
   process.off('exit', kill);
   if (code !== 0) throw new Error(`${command} ended with ${code}`);
   return output;
+}
+
+function threadCounts(): number[] {
+  return values.threads.split(',').map(Number);
 }
 
 function parallels(): number[] {
