@@ -32,7 +32,7 @@ const { values, positionals } = parseArgs({
     forwarder: { type: 'string', default: '' },
     /** Milliseconds of round trip to the far broker. */
     roundtrip: { type: 'string', default: '0' },
-    /** Messages in flight at each end of our bridge; without it the library's own. */
+    /** Messages in flight at each end of our bridge, or at the near and at the far one (`512/256`); without it the library's own. */
     'own-window': { type: 'string' },
     /** A folder for CPU profiles of our processes. */
     profile: { type: 'string' },
@@ -149,10 +149,12 @@ async function measure(name: string, forwarder: Forwarder): Promise<Outcome> {
 async function runBridge(nearPort: number, farPort: number, spool: string, writes = 'always'): Promise<void> {
   // So many are under way at once where answers take long.
   const own = values['own-window'] ?? (roundtrip > 0 ? String(window) : undefined);
-  const windowOf = own === undefined ? {} : { windowMessages: Number(own), windowBytes: 64 * 1024 * 1024 };
+  const [near, far = near] = (own ?? '').split('/');
+  const windowOf = (messages: string | undefined) =>
+    messages ? { windowMessages: Number(messages), windowBytes: 64 * 1024 * 1024 } : {};
   const bridge = new Bridge({
-    from: { url: `mqtt://127.0.0.1:${nearPort}`, ...windowOf },
-    to: { url: `mqtt://127.0.0.1:${farPort}`, ...windowOf },
+    from: { url: `mqtt://127.0.0.1:${nearPort}`, ...windowOf(near) },
+    to: { url: `mqtt://127.0.0.1:${farPort}`, ...windowOf(far) },
     topics: [{ from: 'edge', to: 'cloud' }],
     ...(spool && { spool: new LmdbSpool(spool, { writes: writes as 'always' | 'unless-taken' }) }),
   });

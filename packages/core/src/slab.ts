@@ -52,9 +52,27 @@ export class Slab {
   }
 }
 
-/** The slabs of one connection. */
+/** The slabs of one reader. */
 export class Slabs {
   readonly #spare: ArrayBuffer[] = [];
+  /** Where copies go. */
+  #target: Slab | undefined;
+  #copied = 0;
+
+  /** A copy that is on loan, as a payload is that was read into a slab. */
+  copy(payload: Uint8Array): Buffer {
+    const { byteLength } = payload;
+    if (!this.#target || this.#copied + byteLength > this.#target.bytes.byteLength) {
+      this.#target?.full();
+      this.#target = this.next(byteLength);
+      this.#copied = 0;
+    }
+    const copy = this.#target.bytes.subarray(this.#copied, this.#copied + byteLength);
+    copy.set(payload);
+    const lent = this.#target.lend(copy);
+    if (lent === copy) this.#copied += byteLength;
+    return lent;
+  }
 
   /** One of at least so many bytes. */
   next(bytes: number): Slab {

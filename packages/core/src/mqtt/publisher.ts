@@ -31,6 +31,12 @@ const WHY_DROPPED: Readonly<Record<DropReason, string>> = {
   offline: 'its QoS is 0, and the broker takes nothing now',
 };
 
+/** Messages that are being removed from the spool, and their payloads, which are given back after that. */
+interface Leaving {
+  readonly removal: Promise<void>;
+  readonly payloads: Uint8Array[];
+}
+
 interface Waiter {
   resolve(): void;
   reject(error: unknown): void;
@@ -63,8 +69,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   readonly #waiters = new Map<Message, Waiter>();
   readonly #idle = new Set<() => void>();
   readonly #counts = { published: 0, acknowledged: 0, stored: 0, dropped: 0, refused: 0, bytes: 0 };
-  /** How many removals from the spool are not done yet. */
-  #leaving = 0;
+  readonly #leaving: Leaving[] = [];
   readonly #cannotLeave = (error: RelayError) => this.#fail(error);
   #opening: Promise<void> | undefined;
   #isOpen = false;
@@ -328,8 +333,10 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     this.#counts.acknowledged += 1;
     this.#counts.bytes += payload.byteLength;
     if (!this.#receipts) {
-      // Sent, taken over, and gone from the spool: nobody looks at it any more.
-      this.#left(this.#spool.remove(entry.position), payload);
+      const removal = this.#spool.remove(entry.position);
+      // Sent and taken over: only the spool may still look at it, until it is gone from there.
+      if (entry.isReadBack) giveBack(payload);
+      this.#left(removal, entry.isReadBack ? undefined : payload);
       this.#settle(entry.message);
     }
     apart(() => this.emit('acknowledged', { id, topic, bytes: payload.byteLength }));
@@ -354,13 +361,20 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     apart(() => this.emit('refused', { message: entry.message, error }));
   }
 
+  /** A spool removes many at a time, which all have the same promise: they need not wait for it one by one. */
   #left(removal: Promise<void>, payload?: Uint8Array): void {
-    this.#leaving += 1;
-    removal.then(() => {
-      this.#leaving -= 1;
-      if (payload) giveBack(payload);
-      if (this.#isIdle) this.#wakeIdle();
-    }, this.#cannotLeave);
+    if (this.#leaving.at(-1)?.removal !== removal) {
+      const leaving = { removal, payloads: [] };
+      this.#leaving.push(leaving);
+      removal.then(() => this.#haveLeft(leaving), this.#cannotLeave);
+    }
+    if (payload) this.#leaving.at(-1)!.payloads.push(payload);
+  }
+
+  #haveLeft(leaving: Leaving): void {
+    this.#leaving.splice(this.#leaving.indexOf(leaving), 1);
+    for (const payload of leaving.payloads) giveBack(payload);
+    if (this.#isIdle) this.#wakeIdle();
   }
 
   #dropped({ message, position, reason }: Omit<SpoolDrop, 'reason'> & { reason: DropReason }): void {
@@ -379,7 +393,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   }
 
   get #isIdle(): boolean {
-    return this.#spool.messages === 0 && this.#leaving === 0;
+    return this.#spool.messages === 0 && this.#leaving.length === 0;
   }
 
   #assertUsable(): void {

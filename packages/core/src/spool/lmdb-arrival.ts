@@ -7,11 +7,6 @@ import type { SpoolEntry } from './spool';
 import { spoolClock } from './spool-clock';
 import type { Indexed } from './spool-index';
 
-/** What the books of a spool keep of a message. */
-export interface Kept extends Indexed {
-  readonly storedAt: number;
-}
-
 /** Who puts arrivals, and hears what becomes of them. */
 export interface ArrivalUser {
   put(arrival: Arrival): void;
@@ -38,7 +33,7 @@ export class Arrival implements Put, Recent {
   isCancelled = false;
   group: Group | undefined;
   /** From when it has a position on. */
-  kept!: Kept;
+  kept!: Indexed;
   entry!: SpoolEntry;
   #user!: ArrivalUser;
 
@@ -57,7 +52,7 @@ export class Arrival implements Put, Recent {
     this.reject = reject;
   }
 
-  place(kept: Kept, entry: SpoolEntry, user: ArrivalUser): void {
+  place(kept: Indexed, entry: SpoolEntry, user: ArrivalUser): void {
     this.kept = kept;
     this.entry = entry;
     this.#user = user;

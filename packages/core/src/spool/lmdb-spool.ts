@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
-import { Arrival, type ArrivalUser, type Kept } from './lmdb-arrival';
+import { Slabs } from '../slab';
+import { Arrival, type ArrivalUser } from './lmdb-arrival';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
 import { DiskFullError, GroupCommit } from './lmdb-group-commit';
@@ -12,12 +13,13 @@ import { decodeIndexed, encodeIndexed } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
 import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
+import type { Indexed } from './spool-index';
 import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 import { SpoolLock } from './spool-lock';
 import { assertVersion } from './spool-version';
 
 export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
-  /** How many messages may wait; each takes about 200 bytes of memory besides. @default 1,000,000 */
+  /** How many messages may wait; each takes some 50 bytes of memory besides. @default 1,000,000 */
   readonly maximumMessages?: number;
   /** What they may take, in bytes. @default 1,073,741,824 (1 GiB) */
   readonly maximumBytes?: number;
@@ -67,9 +69,10 @@ export class LmdbSpool implements Spool {
   readonly #freeDiskBytes: number;
   readonly #setAsideBytes: number;
   readonly #writesAlways: boolean;
-  readonly #ledger: SpoolLedger<Kept>;
+  readonly #ledger: SpoolLedger;
   readonly #lock: SpoolLock;
   readonly #recent = new RecentMessages<Arrival>();
+  readonly #slabs = new Slabs();
   #opening: Promise<void> | undefined;
   #opened: Opened | undefined;
   #position = 0;
@@ -147,7 +150,7 @@ export class LmdbSpool implements Spool {
   async read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
     return this.#ledger
       .next(limit, bytes)
-      .map((kept) => this.#recent.read(kept.position) ?? entryOf(kept, this.#messageAt(kept.position)));
+      .map((kept) => this.#recent.read(kept.position) ?? this.#readBack(kept));
   }
 
   async get(position: number): Promise<SpoolEntry | undefined> {
@@ -377,11 +380,17 @@ export class LmdbSpool implements Spool {
     return bytes;
   }
 
-  #messageAt(position: number): Message {
+  /** With a payload on loan; see `giveBack()`. */
+  #readBack(kept: Indexed): SpoolEntry {
+    const message = this.#messageAt(kept.position, (bytes) => this.#slabs.copy(bytes));
+    return entryOf(kept, message, true);
+  }
+
+  #messageAt(position: number, copy?: (bytes: Uint8Array) => Buffer): Message {
     const recent = this.#recent.get(position);
     if (recent) return recent.message;
     const { index, messages } = this.#open;
-    const message = storedIn(index, messages, position);
+    const message = storedIn(index, messages, position, copy);
     if (!message) throw this.#asError(new Error(`message ${position} is not where it was put`));
     return message;
   }
@@ -395,9 +404,13 @@ export class LmdbSpool implements Spool {
   }
 }
 
-function entryOf({ position, bytes, storedAt, expiresAt }: Kept, message: Message): SpoolEntry {
-  if (expiresAt === undefined) return { position, message, storedAt, bytes };
-  return { position, message, storedAt, bytes, expiresAt };
+function entryOf(
+  { position, bytes, storedAt, expiresAt }: Indexed,
+  message: Message,
+  isReadBack = false,
+): SpoolEntry {
+  if (expiresAt === undefined) return { position, message, storedAt, bytes, isReadBack };
+  return { position, message, storedAt, bytes, isReadBack, expiresAt };
 }
 
 function closedError(): RelayError {

@@ -23,11 +23,22 @@ export function readEverything(root: RootDatabase<Buffer, number>): void {
   }
 }
 
-export function storedIn(index: Table, messages: Table, position: number): Message | undefined {
-  const record = index.getBinary(position);
-  const payload = messages.getBinary(position);
-  if (!record || !payload) return undefined;
-  return decodeIndexedMessage(record, payload);
+/** @param copy makes the payload of what has been read, which the next read overwrites */
+export function storedIn(
+  index: Table,
+  messages: Table,
+  position: number,
+  copy: (bytes: Uint8Array) => Buffer = Buffer.from,
+): Message | undefined {
+  const found = messages.getBinaryFast(position);
+  const payload = found && copy(viewOf(found));
+  const record = payload && index.getBinaryFast(position);
+  return record && decodeIndexedMessage(viewOf(record), payload);
+}
+
+/** What LMDB has read, until it reads the next: it lies in memory that is longer than its `length`. */
+function viewOf(read: Buffer): Buffer {
+  return Buffer.from(read.buffer, read.byteOffset, read.length);
 }
 
 export function asBuffer(bytes: Uint8Array): Buffer {

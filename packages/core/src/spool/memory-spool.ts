@@ -3,7 +3,6 @@ import { messageBytes } from './message-bytes';
 import { isSameMessage, markOf } from './message-mark';
 import type { Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
 import { spoolClock } from './spool-clock';
-import type { Indexed } from './spool-index';
 import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 
 export interface MemorySpoolOptions extends Partial<SpoolPolicy> {
@@ -16,12 +15,15 @@ export interface MemorySpoolOptions extends Partial<SpoolPolicy> {
 /** Keeps messages in memory: what it holds is lost with the process, so `publish()` waits for the broker. */
 export class MemorySpool implements Spool {
   readonly durable = false;
-  readonly #ledger: SpoolLedger<SpoolEntry & Indexed>;
+  readonly #ledger: SpoolLedger;
+  readonly #entries = new Map<number, SpoolEntry>();
   #position = 0;
 
   constructor(options: MemorySpoolOptions = {}) {
     const policy = { maximumMessages: 10_000, maximumBytes: 64 * 1024 * 1024, ...options };
-    this.#ledger = new SpoolLedger(policy, 'MemorySpool', { discard: ({ message }) => message });
+    this.#ledger = new SpoolLedger(policy, 'MemorySpool', {
+      discard: ({ position }) => this.#take(position).message,
+    });
   }
 
   get order(): SpoolOrder {
@@ -37,6 +39,7 @@ export class MemorySpool implements Spool {
   }
 
   async open(): Promise<void> {
+    this.#entries.clear();
     this.#ledger.open();
   }
 
@@ -50,25 +53,28 @@ export class MemorySpool implements Spool {
       return undefined;
     }
     this.#position += 1;
+    const position = this.#position;
     const expiresAt = this.#ledger.expiry(storedAt, message.expirySeconds);
     const { priority = 0 } = message;
-    const kept = { position: this.#position, message, bytes, mark: markOf(message), priority, storedAt };
-    const entry = expiresAt === undefined ? kept : { ...kept, expiresAt };
-    this.#ledger.place(entry);
+    const times = expiresAt === undefined ? { storedAt } : { storedAt, expiresAt };
+    const entry = { position, message, bytes, ...times };
+    this.#entries.set(position, entry);
+    this.#ledger.place({ position, bytes, mark: markOf(message), priority, ...times });
     return entry;
   }
 
   async read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
-    return this.#ledger.next(limit, bytes);
+    return this.#ledger.next(limit, bytes).map(({ position }) => this.#entries.get(position)!);
   }
 
   async get(position: number): Promise<SpoolEntry | undefined> {
-    return this.#ledger.get(position);
+    return this.#entries.get(position);
   }
 
   async find(message: Message): Promise<number | undefined> {
     const found = this.#ledger.find(markOf(message));
-    return found && isSameMessage(found.message, message) ? found.position : undefined;
+    const entry = found && this.#entries.get(found.position);
+    return entry && isSameMessage(entry.message, message) ? entry.position : undefined;
   }
 
   rewind(): void {
@@ -77,6 +83,7 @@ export class MemorySpool implements Spool {
 
   async remove(position: number): Promise<void> {
     this.#ledger.remove(position);
+    this.#entries.delete(position);
   }
 
   setAside(position: number, _reason: string): Promise<void> {
@@ -89,5 +96,11 @@ export class MemorySpool implements Spool {
 
   async close(): Promise<void> {
     this.#ledger.close();
+  }
+
+  #take(position: number): SpoolEntry {
+    const entry = this.#entries.get(position)!;
+    this.#entries.delete(position);
+    return entry;
   }
 }

@@ -62,7 +62,10 @@ export function decodeIndexed(record: Buffer): IndexRecord & { readonly expirySe
  * @throws {Error} for a record that is none
  */
 export function decodeIndexedMessage(record: Buffer, payload: Buffer): Message | undefined {
-  if (!record.subarray(40, INDEX_BYTES).equals(tailOf(payload))) return undefined;
+  const tail = Math.max(0, payload.byteLength - TAIL_BYTES);
+  for (let index = 0; index < TAIL_BYTES; index += 1) {
+    if (record[40 + index] !== (payload[tail + index] ?? 0)) return undefined;
+  }
   return withPayload(record.toString('utf8', INDEX_BYTES), payload);
 }
 
@@ -71,12 +74,6 @@ export function recordBytes(message: Message, bytes: number): number {
   const { payload, contentType = '', responseTopic = '', correlationData } = message;
   const texts = bytes - payload.byteLength + contentType.length + responseTopic.length;
   return payload.byteLength + 512 + texts * 6 + (correlationData?.byteLength ?? 0) * 2;
-}
-
-function tailOf(payload: Uint8Array): Buffer {
-  const tail = Buffer.alloc(TAIL_BYTES);
-  tail.set(payload.subarray(Math.max(0, payload.byteLength - TAIL_BYTES)));
-  return tail;
 }
 
 /** Name by name, and not what is left of the message without the payload: that costs as much as the JSON. */
@@ -99,13 +96,14 @@ function headerOf(message: Message): string {
   });
 }
 
+/** Without a copy of what was parsed: of a backlog thousands of these live at a time. */
 function withPayload(header: string, payload: Buffer): Message {
-  const { correlationData, ...rest } = JSON.parse(header);
-  return {
-    ...rest,
-    payload,
-    ...(correlationData !== undefined && { correlationData: Buffer.from(correlationData, 'base64') }),
-  };
+  const message = JSON.parse(header);
+  message.payload = payload;
+  if (message.correlationData !== undefined) {
+    message.correlationData = Buffer.from(message.correlationData, 'base64');
+  }
+  return message;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

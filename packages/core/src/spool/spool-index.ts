@@ -2,40 +2,51 @@ import type { SpoolOrder } from './spool';
 
 /** What an index keeps of a message. */
 export interface Indexed {
+  /** A whole number from 1. */
   readonly position: number;
   readonly bytes: number;
   /** Of what is unread, a higher one is read first. */
   readonly priority: number;
   /** What it is found by; 0 where it is not; see `markOf()`. */
   readonly mark: number;
+  /** In milliseconds since 1970 (UTC). */
+  readonly storedAt: number;
   /** When it expires, in milliseconds since 1970 (UTC). */
   readonly expiresAt?: number;
 }
 
-interface Place<Item> {
-  readonly position: number;
-  item: Item | undefined;
-}
-
 /** What is unread of one priority. */
-interface Unread<Item> {
+interface Unread {
   readonly priority: number;
-  places: Place<Item>[];
+  positions: number[];
   /** Oldest first: where reading goes on. Newest first it goes from the end. */
   next: number;
 }
 
+/** The rows of so many positions lie together. */
+const BLOCK_ROWS = 1_024;
+/** The numbers of a row, which begins with the bytes: NaN where nothing is. */
+const [BYTES, PRIORITY, MARK, STORED_AT, EXPIRES_AT, COLUMNS] = [0, 1, 2, 3, 4, 5];
+
+/** The rows of neighbouring positions. */
+class Block {
+  readonly numbers = new Float64Array(BLOCK_ROWS * COLUMNS).fill(Number.NaN);
+  size = 0;
+}
+
 /**
  * Messages by their positions, which are read once each, by priority and then from either end, and removed
- * anywhere. A removed one leaves a hole until the holes outnumber the rest.
+ * anywhere. All of it is numbers in blocks, 40 bytes a message: as objects, those of a long outage would be most of what the
+ * collection of garbage looks through.
  */
-export class SpoolIndex<Item extends Indexed> {
+export class SpoolIndex {
   readonly #order: SpoolOrder;
-  #places: Place<Item>[] = [];
-  /** Before this index there are holes only. */
-  #start = 0;
+  /** By the number of the block, in the order of their positions; never an empty one but the last. */
+  readonly #blocks = new Map<number, Block>();
   /** By priority, the highest first. */
-  #unread: Unread<Item>[] = [];
+  #unread: Unread[] = [];
+  #lastBlock: Block | undefined;
+  #last = 0;
   #size = 0;
   #bytes = 0;
 
@@ -56,31 +67,37 @@ export class SpoolIndex<Item extends Indexed> {
    * What can best be spared: the oldest of the lowest priority that nobody has read, since what is read may be
    * on its way; if all is read, the oldest.
    */
-  get expendable(): Item | undefined {
-    for (const { places, next } of this.#unread.toReversed()) {
+  get expendable(): Indexed | undefined {
+    for (const { positions, next } of this.#unread.toReversed()) {
       const from = this.#order === 'newest-first' ? 0 : next;
-      for (let at = from; at < places.length; at += 1) {
-        const { item } = places[at]!;
+      for (let at = from; at < positions.length; at += 1) {
+        const item = this.get(positions[at]!);
         if (item) return item;
       }
     }
-    return this.#places[this.#start]?.item;
+    return this[Symbol.iterator]().next().value;
   }
 
   /** @throws {RangeError} for a position that does not grow: it would never be found again. */
-  add(item: Item): void {
-    const last = this.#places.at(-1)?.position ?? 0;
-    if (item.position <= last) throw new RangeError(`position ${item.position} comes after ${last}`);
-    const place = { position: item.position, item };
-    this.#places.push(place);
-    this.#unreadOf(item.priority).places.push(place);
+  add({ position, bytes, priority, mark, storedAt, expiresAt = Number.POSITIVE_INFINITY }: Indexed): void {
+    if (!(position > this.#last)) throw new RangeError(`position ${position} comes after ${this.#last}`);
+    const block = this.#blockFor(position);
+    const row = rowOf(position);
+    block.numbers[row + BYTES] = bytes;
+    block.numbers[row + PRIORITY] = priority;
+    block.numbers[row + MARK] = mark;
+    block.numbers[row + STORED_AT] = storedAt;
+    block.numbers[row + EXPIRES_AT] = expiresAt;
+    block.size += 1;
+    this.#unreadOf(priority).positions.push(position);
+    this.#last = position;
     this.#size += 1;
-    this.#bytes += item.bytes;
+    this.#bytes += bytes;
   }
 
   /** The next unread items: at most `limit`, and no more than `bytes` together, but one. */
-  next(limit: number, bytes = Number.POSITIVE_INFINITY): Item[] {
-    const found: Item[] = [];
+  next(limit: number, bytes = Number.POSITIVE_INFINITY): Indexed[] {
+    const found: Indexed[] = [];
     let room = bytes;
     for (const unread of this.#unread) {
       while (found.length < limit) {
@@ -98,80 +115,103 @@ export class SpoolIndex<Item extends Indexed> {
   /** All items are unread again. */
   rewind(): void {
     this.#unread = [];
-    for (let at = this.#start; at < this.#places.length; at += 1) {
-      const place = this.#places[at]!;
-      if (place.item) this.#unreadOf(place.item.priority).places.push(place);
-    }
+    for (const { priority, position } of this) this.#unreadOf(priority).positions.push(position);
   }
 
-  get(position: number): Item | undefined {
-    const place = this.#places[this.#indexOf(position)];
-    return place?.position === position ? place.item : undefined;
+  get(position: number): Indexed | undefined {
+    const block = this.#blocks.get(Math.floor(position / BLOCK_ROWS));
+    return block && itemAt(block, position);
   }
 
   /** Takes an item out; undefined where there is none at this position. */
-  remove(position: number): Item | undefined {
-    const item = this.get(position);
+  remove(position: number): Indexed | undefined {
+    const number = Math.floor(position / BLOCK_ROWS);
+    const block = this.#blocks.get(number);
+    const item = block && itemAt(block, position);
     if (!item) return undefined;
-    this.#places[this.#indexOf(position)]!.item = undefined;
+    block.numbers[rowOf(position) + BYTES] = Number.NaN;
+    block.size -= 1;
+    // The last one goes on: a new one for each message that comes alone would cost more than it.
+    if (block.size === 0 && block !== this.#lastBlock) this.#blocks.delete(number);
     this.#size -= 1;
     this.#bytes -= item.bytes;
-    while (this.#start < this.#places.length && !this.#places[this.#start]!.item) this.#start += 1;
     this.#compact();
     return item;
   }
 
   /** All items, by their positions. */
-  *[Symbol.iterator](): Iterator<Item> {
-    for (let at = this.#start; at < this.#places.length; at += 1) {
-      const { item } = this.#places[at]!;
-      if (item) yield item;
+  *[Symbol.iterator](): Iterator<Indexed, undefined> {
+    for (const [number, block] of this.#blocks) {
+      for (let row = 0; row < BLOCK_ROWS; row += 1) {
+        const item = itemAt(block, number * BLOCK_ROWS + row);
+        if (item) yield item;
+      }
     }
+    return undefined;
   }
 
-  #unreadOf(priority: number): Unread<Item> {
+  #has(position: number): boolean {
+    const block = this.#blocks.get(Math.floor(position / BLOCK_ROWS));
+    return block !== undefined && !Number.isNaN(block.numbers[rowOf(position) + BYTES]);
+  }
+
+  #blockFor(position: number): Block {
+    const number = Math.floor(position / BLOCK_ROWS);
+    const known = this.#blocks.get(number);
+    if (known) return known;
+    if (this.#lastBlock?.size === 0) this.#blocks.delete(Math.floor(this.#last / BLOCK_ROWS));
+    this.#lastBlock = new Block();
+    this.#blocks.set(number, this.#lastBlock);
+    return this.#lastBlock;
+  }
+
+  #unreadOf(priority: number): Unread {
     const at = this.#unread.findIndex((unread) => unread.priority <= priority);
     const known = this.#unread[at];
     if (known?.priority === priority) return known;
-    const unread = { priority, places: [], next: 0 };
+    const unread = { priority, positions: [], next: 0 };
     this.#unread.splice(at === -1 ? this.#unread.length : at, 0, unread);
     return unread;
   }
 
-  #peek(unread: Unread<Item>): Item | undefined {
+  #peek(unread: Unread): Indexed | undefined {
     for (;;) {
-      const place = this.#order === 'newest-first' ? unread.places.at(-1) : unread.places[unread.next];
-      if (!place || place.item) return place?.item;
+      const { positions, next } = unread;
+      const position = this.#order === 'newest-first' ? positions.at(-1) : positions[next];
+      if (position === undefined) return undefined;
+      const item = this.get(position);
+      if (item) return item;
       this.#pass(unread);
     }
   }
 
-  #pass(unread: Unread<Item>): void {
-    if (this.#order === 'newest-first') unread.places.pop();
+  #pass(unread: Unread): void {
+    if (this.#order === 'newest-first') unread.positions.pop();
     else unread.next += 1;
   }
 
+  /** Forgets what was read or has left, where that is more than half. */
   #compact(): void {
     for (const unread of this.#unread) {
-      if (unread.places.length > 64 && this.#size * 2 < unread.places.length) {
-        unread.places = unread.places.slice(unread.next).filter((place) => place.item);
+      if (unread.positions.length > 64 && this.#size * 2 < unread.positions.length) {
+        unread.positions = unread.positions.slice(unread.next).filter((position) => this.#has(position));
         unread.next = 0;
       }
     }
-    if (this.#places.length <= 64 || this.#size * 2 >= this.#places.length) return;
-    this.#places = this.#places.filter((place) => place.item);
-    this.#start = 0;
   }
+}
 
-  /** The index of the first place at `position` or behind it, by bisection. */
-  #indexOf(position: number): number {
-    let low = 0;
-    let high = this.#places.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#places[middle]!.position < position) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
+/** Where the row of a position begins in its block. */
+function rowOf(position: number): number {
+  return (position % BLOCK_ROWS) * COLUMNS;
+}
+
+function itemAt({ numbers }: Block, position: number): Indexed | undefined {
+  const row = rowOf(position);
+  const bytes = numbers[row + BYTES]!;
+  if (Number.isNaN(bytes)) return undefined;
+  const [priority, mark] = [numbers[row + PRIORITY]!, numbers[row + MARK]!];
+  const [storedAt, expiresAt] = [numbers[row + STORED_AT]!, numbers[row + EXPIRES_AT]!];
+  if (expiresAt === Number.POSITIVE_INFINITY) return { position, bytes, priority, mark, storedAt };
+  return { position, bytes, priority, mark, storedAt, expiresAt };
 }

@@ -15,9 +15,9 @@ export interface SpoolPolicy extends SpoolBounds {
   readonly maximumAgeSeconds?: number;
 }
 
-export interface SpoolLedgerUser<Item> {
+export interface SpoolLedgerUser {
   /** Forgets an item that leaves without having been sent, and gives its message. */
-  discard(item: Item): Message;
+  discard(item: Indexed): Message;
   /** Called every second for as long as somebody waits, to find room elsewhere. */
   lookAgain?(): void;
 }
@@ -27,19 +27,19 @@ const SWEEP_MINIMUM_MS = 1_000;
 const SWEEP_MAXIMUM_MS = 3_600_000;
 
 /** Keeps the books of a spool: what is in, what is read next, who waits for room, and what has to go. */
-export class SpoolLedger<Item extends Indexed> {
+export class SpoolLedger {
   readonly order: SpoolOrder;
   readonly room: SpoolRoom;
   readonly #maximumAgeSeconds: number;
-  readonly #user: SpoolLedgerUser<Item>;
+  readonly #user: SpoolLedgerUser;
   readonly #listeners: ((drop: SpoolDrop) => void)[] = [];
-  #index: SpoolIndex<Item>;
+  #index: SpoolIndex;
   /** The latest position of each mark. */
   readonly #marks = new Map<number, number>();
   #sweeping: NodeJS.Timeout | undefined;
   #sweepTime = Number.POSITIVE_INFINITY;
 
-  constructor(policy: SpoolPolicy, owner: string, user: SpoolLedgerUser<Item>) {
+  constructor(policy: SpoolPolicy, owner: string, user: SpoolLedgerUser) {
     const { order = 'oldest-first', maximumAgeSeconds = Number.POSITIVE_INFINITY } = policy;
     if (!ORDERS.includes(order)) {
       throw new TypeError(`${owner}: order must be ${ORDERS.join(' or ')}, not ${order}.`);
@@ -89,19 +89,19 @@ export class SpoolLedger<Item extends Indexed> {
   }
 
   /** Takes in what is there already, whatever the bounds say. */
-  load(item: Item): void {
+  load(item: Indexed): void {
     this.room.add(item.bytes);
     this.#enter(item);
   }
 
   /** Takes in what has taken room. */
-  place(item: Item): void {
+  place(item: Indexed): void {
     this.#enter(item);
     this.room.placed();
   }
 
   /** The next items; those that have expired are dropped. */
-  next(limit: number, bytes?: number): Item[] {
+  next(limit: number, bytes?: number): Indexed[] {
     for (;;) {
       const found = this.#index.next(limit, bytes);
       const now = spoolClock();
@@ -116,18 +116,18 @@ export class SpoolLedger<Item extends Indexed> {
     this.#index.rewind();
   }
 
-  get(position: number): Item | undefined {
+  get(position: number): Indexed | undefined {
     return this.#index.get(position);
   }
 
   /** The latest item of a mark. */
-  find(mark: number): Item | undefined {
+  find(mark: number): Indexed | undefined {
     const position = mark === 0 ? undefined : this.#marks.get(mark);
     return position === undefined ? undefined : this.#index.get(position);
   }
 
   /** Takes an item out, and gives its room back. */
-  remove(position: number): Item | undefined {
+  remove(position: number): Indexed | undefined {
     const item = this.#index.remove(position);
     if (!item) return undefined;
     this.room.give(item.bytes);
@@ -140,7 +140,7 @@ export class SpoolLedger<Item extends Indexed> {
     this.#tell({ message, reason: 'full' });
   }
 
-  #enter(item: Item): void {
+  #enter(item: Indexed): void {
     this.#index.add(item);
     if (item.mark !== 0) this.#marks.set(item.mark, item.position);
     if (item.expiresAt !== undefined) this.#sweepAt(item.expiresAt);
@@ -152,7 +152,7 @@ export class SpoolLedger<Item extends Indexed> {
     return expendable !== undefined;
   }
 
-  #drop(item: Item, reason: SpoolDrop['reason']): void {
+  #drop(item: Indexed, reason: SpoolDrop['reason']): void {
     this.remove(item.position);
     this.#tell({ message: this.#user.discard(item), position: item.position, reason });
   }
@@ -178,7 +178,7 @@ export class SpoolLedger<Item extends Indexed> {
   #sweep(): void {
     this.#stopSweeping();
     const now = spoolClock();
-    const expired: Item[] = [];
+    const expired: Indexed[] = [];
     for (const item of this.#index) {
       if (isExpired(item, now)) expired.push(item);
       else if (item.expiresAt !== undefined) this.#sweepAt(item.expiresAt);

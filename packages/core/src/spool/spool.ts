@@ -19,6 +19,8 @@ export interface SpoolEntry {
   readonly expiresAt?: number;
   /** What it counts against the bound: payload, properties and topic, in bytes. */
   readonly bytes: number;
+  /** The payload was read back and is the reader's: nothing needs it any more to write it. @default false */
+  readonly isReadBack?: boolean;
 }
 
 /** A message that was set aside because it can never be sent. */
