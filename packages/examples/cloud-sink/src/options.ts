@@ -22,7 +22,7 @@ export interface CloudSinkOptions extends StoreOptions {
   readonly maxSize?: number;
   readonly freeDisk?: number;
   readonly whenFull?: 'wait' | 'remove-oldest';
-  readonly concurrency: number;
+  readonly concurrency?: number;
   readonly manifest: boolean;
   readonly gallery?: number;
   readonly galleryHost?: string;
@@ -135,7 +135,11 @@ export function parseOptions(argv: readonly string[]): CloudSinkOptions {
         choices: ['wait', 'remove-oldest'],
       }),
     )
-    .addOption(setting('--concurrency <number>', 'objects stored at once', { default: 16, parse: whole(1) }))
+    .addOption(
+      setting('--concurrency <number>', 'objects stored at once (default: 64 in a folder, else 16)', {
+        parse: whole(1),
+      }),
+    )
     .addOption(
       setting('--receipts', 'tells edge-pipeline (with --receipts, too) of each face that is stored'),
     )
