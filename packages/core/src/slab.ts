@@ -1,7 +1,8 @@
 /** A block of memory that a connection is read into, in bytes. */
 const SLAB_BYTES = 512 * 1024;
-/** Blocks that wait to be read into again, at the most. */
-const SPARE_SLABS = 16;
+/** Blocks that wait to be read into again, whoever reads, at the most: more than a window of a bridge fills. */
+const SPARE_SLABS = 24;
+const spare: ArrayBuffer[] = [];
 /** A smaller payload is copied, in bytes: it would keep a whole slab. */
 const WORTH_LENDING_BYTES = 4_096;
 
@@ -19,15 +20,15 @@ interface Lent extends Uint8Array {
  */
 export class Slab {
   readonly bytes: Buffer;
-  readonly #slabs: Slabs;
   #lent = 0;
   #isFull = false;
   /** Whether no payload of it was ever lent: it can be read into again from its beginning. */
   isUnused = true;
 
-  constructor(bytes: Buffer, slabs: Slabs) {
-    this.bytes = bytes;
-    this.#slabs = slabs;
+  /** One of at least so many bytes. */
+  constructor(bytes: number) {
+    const memory = bytes <= SLAB_BYTES ? spare.pop() : undefined;
+    this.bytes = memory ? Buffer.from(memory) : Buffer.allocUnsafeSlow(Math.max(bytes, SLAB_BYTES));
   }
 
   /** The payload for somebody who gives it back, `giveBack()`, or lets it go; a small one as a copy. */
@@ -42,48 +43,40 @@ export class Slab {
   /** One payload less is in use. */
   returned(): void {
     this.#lent -= 1;
-    if (this.#isFull && this.#lent === 0) this.#slabs.recycle(this.bytes);
+    if (this.#isFull && this.#lent === 0) this.#recycle();
   }
 
   /** Nothing more is read into it, until it is all given back. */
   full(): void {
     this.#isFull = true;
-    if (this.#lent === 0) this.#slabs.recycle(this.bytes);
-  }
-}
-
-/** The slabs of one reader. */
-export class Slabs {
-  readonly #spare: ArrayBuffer[] = [];
-  /** Where copies go. */
-  #target: Slab | undefined;
-  #copied = 0;
-
-  /** A copy that is on loan, as a payload is that was read into a slab. */
-  copy(payload: Uint8Array): Buffer {
-    const { byteLength } = payload;
-    if (!this.#target || this.#copied + byteLength > this.#target.bytes.byteLength) {
-      this.#target?.full();
-      this.#target = this.next(byteLength);
-      this.#copied = 0;
-    }
-    const copy = this.#target.bytes.subarray(this.#copied, this.#copied + byteLength);
-    copy.set(payload);
-    const lent = this.#target.lend(copy);
-    if (lent === copy) this.#copied += byteLength;
-    return lent;
-  }
-
-  /** One of at least so many bytes. */
-  next(bytes: number): Slab {
-    const memory = bytes <= SLAB_BYTES ? this.#spare.pop() : undefined;
-    return new Slab(memory ? Buffer.from(memory) : Buffer.allocUnsafeSlow(Math.max(bytes, SLAB_BYTES)), this);
+    if (this.#lent === 0) this.#recycle();
   }
 
   /** Who still looks at a payload in it sees it empty, and never the bytes of another one. */
-  recycle({ buffer, byteLength }: Buffer): void {
-    if (byteLength !== SLAB_BYTES || this.#spare.length === SPARE_SLABS) return;
-    this.#spare.push(structuredClone(buffer as ArrayBuffer, { transfer: [buffer as ArrayBuffer] }));
+  #recycle(): void {
+    const buffer = this.bytes.buffer as ArrayBuffer;
+    if (buffer.byteLength !== SLAB_BYTES || spare.length === SPARE_SLABS) return;
+    spare.push(structuredClone(buffer, { transfer: [buffer] }));
+  }
+}
+
+/** Copies of payloads, on loan as those are that were read into a slab. */
+export class LentCopies {
+  #slab = new Slab(0);
+  #end = 0;
+
+  copy(payload: Uint8Array): Buffer {
+    const { byteLength } = payload;
+    if (this.#end + byteLength > this.#slab.bytes.byteLength) {
+      this.#slab.full();
+      this.#slab = new Slab(byteLength);
+      this.#end = 0;
+    }
+    const copy = this.#slab.bytes.subarray(this.#end, this.#end + byteLength);
+    copy.set(payload);
+    const lent = this.#slab.lend(copy);
+    if (lent === copy) this.#end += byteLength;
+    return lent;
   }
 }
 

@@ -41,7 +41,7 @@ export interface BridgeLaneUser {
  * Messages in flight at each end, where nothing else is said: so many share one flush of the disk, and more would
  * not fit into a processor's cache.
  */
-const WINDOW_MESSAGES = 256;
+const WINDOW_MESSAGES = 384;
 /** Both ends together stay well below the 10 seconds after which Docker kills. */
 const CLOSE_TIMEOUT_MS = 3_000;
 /** How many messages are under way at once, at the most; the window of the near side is mostly less. */

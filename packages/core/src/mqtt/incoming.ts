@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type Slab, Slabs } from '../slab';
+import { Slab } from '../slab';
 import { LAST_OWN_IDENTIFIER } from './packet-identifiers';
 import { decodePublish, type IncomingPublish, variableByteInteger } from './publish-packet';
 import { MalformedPacket } from './publish-properties';
@@ -31,8 +31,7 @@ const READ_BYTES = 64 * 1024;
 export class Incoming {
   readonly #user: IncomingUser;
   readonly #protocolVersion: 4 | 5;
-  readonly #slabs = new Slabs();
-  #slab: Slab;
+  #slab = new Slab(0);
   /** In the slab: where what has not been looked at begins and ends. */
   #start = 0;
   #end = 0;
@@ -46,7 +45,6 @@ export class Incoming {
   constructor(protocolVersion: 4 | 5, user: IncomingUser) {
     this.#protocolVersion = protocolVersion;
     this.#user = user;
-    this.#slab = this.#slabs.next(0);
   }
 
   /** The option of `net.connect()` of the same name. */
@@ -92,7 +90,7 @@ export class Incoming {
     if (this.#end + bytes > size || this.#start + this.#wanted > size) {
       const before = this.#slab;
       // A length is only a claim: memory for a large packet grows with what has come of it.
-      this.#slab = this.#slabs.next(begun + Math.max(bytes, Math.min(this.#wanted - begun, begun)));
+      this.#slab = new Slab(begun + Math.max(bytes, Math.min(this.#wanted - begun, begun)));
       before.bytes.copy(this.#slab.bytes, 0, this.#start, this.#end);
       before.full();
       this.#start = 0;

@@ -54,6 +54,34 @@ describeWith('mosquitto', 'Publisher and its spool', () => {
     await publisher.close();
   });
 
+  it('sends a backlog as it was, from memory that it uses again', async () => {
+    const spool = new LmdbSpool(folder);
+    await spool.open();
+    const sizes = Array.from({ length: 400 }, (_, index) =>
+      index % 10 === 0 ? 600_000 : (index * 997) % 30_000,
+    );
+    await Promise.all(
+      sizes.map((size, index) =>
+        spool.append({
+          id: `${index}`,
+          topic: 'spool',
+          payload: Buffer.alloc(size, index % 251),
+          properties: {},
+        }),
+      ),
+    );
+    await spool.close();
+    const publisher = new Publisher({ url: broker.url, spool, windowMessages: 20 });
+    await publisher.open();
+    await publisher.flush();
+    await until(() => deliveries.length === sizes.length, 'the backlog');
+    for (const [index, { payload }] of deliveries.entries()) {
+      expect(payload.byteLength).toBe(sizes[index]);
+      expect(payload.every((byte) => byte === index % 251)).toBe(true);
+    }
+    await publisher.close();
+  });
+
   it('sends what is late with the rest of its time, and what has expired never', async () => {
     const proxy = await startFaultProxy({ targetPort: broker.port });
     proxy.refuse();

@@ -68,6 +68,9 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   /** Who waits for the acknowledgement of a message; empty with a durable spool. */
   readonly #waiters = new Map<Message, Waiter>();
   readonly #idle = new Set<() => void>();
+  /** Of the ids of messages that have none. */
+  readonly #series = randomUUID();
+  #unnamed = 0;
   readonly #counts = { published: 0, acknowledged: 0, stored: 0, dropped: 0, refused: 0, bytes: 0 };
   readonly #leaving: Leaving[] = [];
   readonly #cannotLeave = (error: RelayError) => this.#fail(error);
@@ -240,7 +243,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
       throw new TypeError(`${this.name}: priority must be a whole number, not ${priority}.`);
     }
     const complete: { -readonly [Name in keyof Message]: Message[Name] } = {
-      id: message.id ?? propertyOf({ properties }, 'id') ?? randomUUID(),
+      id: message.id ?? propertyOf({ properties }, 'id') ?? this.#nextId(),
       topic,
       payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
       properties,
@@ -254,6 +257,12 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     if (correlationData !== undefined) complete.correlationData = correlationData;
     if (payloadIsText !== undefined) complete.payloadIsText = payloadIsText;
     return complete;
+  }
+
+  /** As good as a UUID of its own, and made faster. */
+  #nextId(): string {
+    this.#unnamed += 1;
+    return `${this.#series}-${this.#unnamed}`;
   }
 
   #stamped(given: Properties, stamp: 'publishedat' | 'bridgedat'): Properties {

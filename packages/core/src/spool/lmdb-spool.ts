@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
-import { Slabs } from '../slab';
+import { LentCopies } from '../slab';
 import { Arrival, type ArrivalUser } from './lmdb-arrival';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
@@ -19,7 +19,7 @@ import { SpoolLock } from './spool-lock';
 import { assertVersion } from './spool-version';
 
 export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
-  /** How many messages may wait; each takes some 50 bytes of memory besides. @default 1,000,000 */
+  /** How many messages may wait; each takes about 100 bytes of memory besides. @default 1,000,000 */
   readonly maximumMessages?: number;
   /** What they may take, in bytes. @default 1,073,741,824 (1 GiB) */
   readonly maximumBytes?: number;
@@ -72,7 +72,7 @@ export class LmdbSpool implements Spool {
   readonly #ledger: SpoolLedger;
   readonly #lock: SpoolLock;
   readonly #recent = new RecentMessages<Arrival>();
-  readonly #slabs = new Slabs();
+  readonly #copies = new LentCopies();
   #opening: Promise<void> | undefined;
   #opened: Opened | undefined;
   #position = 0;
@@ -382,7 +382,7 @@ export class LmdbSpool implements Spool {
 
   /** With a payload on loan; see `giveBack()`. */
   #readBack(kept: Indexed): SpoolEntry {
-    const message = this.#messageAt(kept.position, (bytes) => this.#slabs.copy(bytes));
+    const message = this.#messageAt(kept.position, (bytes) => this.#copies.copy(bytes));
     return entryOf(kept, message, true);
   }
 

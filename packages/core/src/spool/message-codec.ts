@@ -34,7 +34,8 @@ export function encodeIndexed(record: IndexRecord, message: Message): Buffer {
   const { bytes, mark, priority, storedAt } = record;
   const { payload, expirySeconds = Number.POSITIVE_INFINITY } = message;
   const json = headerOf(message);
-  const encoded = Buffer.allocUnsafe(INDEX_BYTES + Buffer.byteLength(json));
+  // To ask for its length would take as long as to write it: no character of a string takes more than three bytes.
+  const encoded = Buffer.allocUnsafe(INDEX_BYTES + json.length * 3);
   encoded.writeDoubleLE(bytes, 0);
   encoded.writeDoubleLE(storedAt, 8);
   encoded.writeDoubleLE(expirySeconds, 16);
@@ -42,8 +43,7 @@ export function encodeIndexed(record: IndexRecord, message: Message): Buffer {
   encoded.writeDoubleLE(priority, 32);
   const tail = Math.max(0, payload.byteLength - TAIL_BYTES);
   for (let index = 0; index < TAIL_BYTES; index += 1) encoded[40 + index] = payload[tail + index] ?? 0;
-  encoded.write(json, INDEX_BYTES);
-  return encoded;
+  return encoded.subarray(0, INDEX_BYTES + encoded.write(json, INDEX_BYTES));
 }
 
 /** What `encodeIndexed()` has put before the message; Infinity seconds for one that never expires. */
