@@ -54,12 +54,12 @@ describe('flags, variables and the file', () => {
       clientId: 'from-variable',
       store: 'from-file',
       manifest: true,
-      concurrency: 16,
+      maxPixels: 25_000_000,
     });
     expect(output).toMatch(/^topic: from-flag +# --topic$/m);
     expect(output).toMatch(/^clientId: from-variable +# EDGE_RELAY_CLIENT_ID$/m);
     expect(output).toMatch(/^store: from-file +# sink\.yaml:3$/m);
-    expect(output).toMatch(/^concurrency: 16 +# default$/m);
+    expect(output).toMatch(/^maxPixels: 25000000 +# default$/m);
   });
 
   it('take what --check prints for a file that says the same', async () => {

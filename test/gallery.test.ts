@@ -1,12 +1,14 @@
 /// <reference lib="dom" />
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { ManifestRow } from 'edge-relay';
 import { type Mosquitto, startMosquitto } from 'edge-relay/testing';
-import { expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type VisitOptions, visit } from '../packages/core/test/browser';
 import { describeWith } from '../packages/core/test/requirements';
+import { createBucket, type S3Server, startS3Server } from '../packages/core/test/s3-server';
 import { type AppProcess, startApp, until } from './app-process';
 import { filesIn, photoFolder, temporaryFolder } from './materials';
 
@@ -18,13 +20,15 @@ interface Running {
 }
 
 /** A sink with a gallery that listens already. */
-async function start(...more: string[]): Promise<Running> {
+function start(...more: string[]): Promise<Running> {
+  return startWith(more, {});
+}
+
+async function startWith(more: string[], env: Record<string, string>): Promise<Running> {
   const broker = await startMosquitto();
   const store = await temporaryFolder();
-  const sink = startApp('cloud-sink', [
-    ...['--cloud-url', broker.url, '--topic', 'faces', '--store', store, '--gallery', '0'],
-    ...more,
-  ]);
+  const args = ['--cloud-url', broker.url, '--topic', 'faces', '--store', store, '--gallery', '0'];
+  const sink = startApp('cloud-sink', [...args, ...more], { env });
   onTestFinished(async () => {
     sink.child.kill('SIGKILL');
     await broker.close();
@@ -118,6 +122,39 @@ describeWith('mosquitto', 'a gallery', () => {
     expect((await forget(JSON.stringify(first), 'text/plain')).status).toBe(415);
     expect((await forget('{}', 'application/json')).status).toBe(400);
     expect(await faces()).toHaveLength(3);
+  });
+});
+
+describeWith('ceph', 'a gallery of a private bucket', () => {
+  let server: S3Server;
+  beforeAll(async () => {
+    server = await startS3Server();
+    await createBucket(server, 'faces');
+  });
+  afterAll(() => server?.stop());
+
+  it('sends a visitor to the bucket, by an address that is good for five minutes', async () => {
+    const env = { AWS_ACCESS_KEY_ID: server.accessKeyId, AWS_SECRET_ACCESS_KEY: server.secretAccessKey };
+    const running = await startWith(['--store', 's3://faces/here', '--s3-endpoint', server.endpoint], env);
+    const { url } = running;
+    await see(running, 'door', 1);
+    const faces = async () =>
+      ((await (await fetch(`${url}api/faces`)).json()) as { rows: ManifestRow[] }).rows;
+    await expect.poll(faces, { timeout: 20_000 }).toHaveLength(3);
+    expect(await (await fetch(`${url}api/days`)).json()).toHaveLength(1);
+    const [{ key, sha256, bytes }] = (await faces()) as [ManifestRow];
+    const answer = await fetch(`${url}picture?key=${encodeURIComponent(key)}`, { redirect: 'manual' });
+    const address = new URL(answer.headers.get('location')!);
+    expect([answer.status, address.origin]).toEqual([302, server.endpoint]);
+    expect(address.searchParams.get('X-Amz-Expires')).toBe('300');
+    const picture = Buffer.from(await (await fetch(address)).arrayBuffer());
+    expect([picture.length, createHash('sha256').update(picture).digest('hex')]).toEqual([bytes, sha256]);
+    // Without what was signed it is nobody's.
+    expect((await fetch(`${address.origin}${address.pathname}`)).status).toBe(403);
+    // A download has its own name, and comes from the gallery.
+    const download = await fetch(`${url}picture?key=${encodeURIComponent(key)}&download=1`);
+    expect(download.headers.get('content-disposition')).toContain('attachment');
+    expect(Buffer.from(await download.arrayBuffer())).toEqual(picture);
   });
 });
 

@@ -27,4 +27,9 @@ export interface Detection {
   readonly detectedAt?: number;
   /** False where the detector took the frame for unchanged, and gives the faces last seen. @default true */
   readonly looked?: boolean;
+  /**
+   * Where known faces were, for which there was no time in this frame: they were not found, and not missed either.
+   * @default none
+   */
+  readonly waiting?: readonly Face[];
 }

@@ -1,10 +1,10 @@
-"""A forwarder as people write it: paho-mqtt, one callback that publishes on. Arguments: the two ports."""
+"""A forwarder as people write it: paho-mqtt, one callback that publishes on. Arguments: the two ports, and the window."""
 import sys
 import paho.mqtt.client as mqtt
 
-near_port, far_port = int(sys.argv[1]), int(sys.argv[2])
+near_port, far_port, window = map(int, sys.argv[1:4])
 far = mqtt.Client("far")
-far.max_inflight_messages_set(2000)
+far.max_inflight_messages_set(window)
 far.max_queued_messages_set(0)
 far.connect("127.0.0.1", far_port)
 far.loop_start()

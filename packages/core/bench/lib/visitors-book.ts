@@ -45,14 +45,17 @@ export class VisitorsBook {
     else this.#pictures[visit]! += 1;
   }
 
-  /** Whose face it is, by its middle and its size. */
+  /** Whose face it is, by its middle and its size; of two who cross, rather who is in front, and whose it covers best. */
   whoIs(frame: number, box: Box): number | undefined {
+    let [best, bestShare]: [number | undefined, number] = [undefined, 0];
     for (let visit = 0; visit < this.#clip.visits; visit += 1) {
       const at = [0, EDGE_FRAMES, -EDGE_FRAMES].map((shift) => this.#clip.faceOf(visit, frame + shift));
       const face = at.find((seen) => seen !== undefined);
-      if (face && isAlike(box, face)) return visit;
+      if (!face || !isAlike(box, face)) continue;
+      const share = sharedArea(box, face) + (this.#clip.isHidden(visit, frame) ? 0 : 1);
+      if (share > bestShare) [best, bestShare] = [visit, share];
     }
-    return undefined;
+    return best;
   }
 
   /** Those with a face of so many pixels at 1080p who were visible for half a second. */
@@ -78,6 +81,13 @@ export class VisitorsBook {
       falsePictures: this.#falsePictures,
     };
   }
+}
+
+/** Of two boxes, as a share of what both cover together. */
+function sharedArea(a: Box, b: Box): number {
+  const width = Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x));
+  const height = Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
+  return (width * height) / (a.width * a.height + b.width * b.height - width * height);
 }
 
 function isAlike(found: Box, face: Box): boolean {

@@ -1,6 +1,7 @@
 import type { Face } from '../face';
 import { FaceMemory, type KnownFace } from './face-memory';
 import {
+  type CloseLookKind,
   closeLook,
   enlarged,
   type Look,
@@ -14,8 +15,7 @@ import {
 } from './look';
 import type { GreyImage, ModelFinding } from './model';
 import { MotionGrid, type Movement, movementOf } from './motion-grid';
-import { type FieldSettings, type SearchField, searchFields } from './search-fields';
-import { shrink } from './shrink';
+import { type FieldSettings, fieldLook, type SearchField, searchFields } from './search-fields';
 
 export interface WatchSettings extends FieldSettings, WholeSettings {
   readonly motionGate: boolean;
@@ -55,6 +55,15 @@ export interface Seen {
   }>;
 }
 
+/** What a frame has shown; boxes are in pixels of the full frame. */
+export interface Sight {
+  readonly faces: readonly Face[];
+  /** Where known faces were that this frame had no time for. */
+  readonly waiting: readonly Face[];
+  /** False where nothing moved, and the faces are those last seen. */
+  readonly looked: boolean;
+}
+
 /** What is to be done with a frame. */
 interface Plan {
   readonly picture: GreyImage;
@@ -71,6 +80,8 @@ interface FieldState {
   movement: Movement;
   judgedAt: number;
   lookedAt: number;
+  /** How often it was looked at. */
+  turn: number;
   /** What a look at it takes, in milliseconds. */
   cost: number;
 }
@@ -92,8 +103,20 @@ const JUDGE_KNOWN_MS = 60;
 const STEADY_MS = 100;
 /** A known face in a picture that does not move is looked at again after this. */
 const CONFIRM_MS = 250;
-/** Of a close look, in windows: 2 windows, and half of that on each side. */
-const CLOSE_AREA = 4 ** 2;
+/**
+ * Until it has been there for so long, a face is looked at as closely as at first, and in each frame: the tracker
+ * takes it for a person by then, or not at all.
+ */
+const YOUNG_MS = 400;
+/** Of close looks, in windows. */
+const CLOSE_AREAS: Readonly<Record<CloseLookKind, number>> = {
+  new: 5.2 ** 2,
+  young: 4.4 ** 2,
+  expected: 4 ** 2,
+  steady: 3.4 ** 2,
+};
+/** How much more urgent it is to look at a young face than at another one that waits for as long. */
+const YOUNG_URGENCY = 3;
 /** Until there is a measurement: about what a cascade takes, in milliseconds a pixel. */
 const FIRST_COST = 0.0004;
 /** By how much a cost may grow with a measurement. */
@@ -112,31 +135,39 @@ export class CameraWatch {
   #size = { width: 0, height: 0 };
   #before: number | undefined;
   #credit = 0;
-  #closeCost: number;
+  readonly #closeCosts: Record<CloseLookKind, number>;
   #planned: Promise<unknown> = Promise.resolve();
   #done: Promise<unknown> = Promise.resolve();
 
   constructor(settings: WatchSettings, counts: LookCounts) {
     this.#settings = settings;
     this.#counts = counts;
-    this.#closeCost = CLOSE_AREA * settings.window.width * settings.window.height * FIRST_COST;
+    const costOf = (area: number) => area * settings.window.width * settings.window.height * FIRST_COST;
+    this.#closeCosts = {
+      new: costOf(CLOSE_AREAS.new),
+      young: costOf(CLOSE_AREAS.young),
+      expected: costOf(CLOSE_AREAS.expected),
+      steady: costOf(CLOSE_AREAS.steady),
+    };
   }
 
-  /** Takes the next frame, in the order of capture; boxes come back in pixels of the full frame. */
-  look({ picture, at, still, width, search }: Seen): Promise<{ faces: Face[]; looked: boolean }> {
+  /** Takes the next frame, in the order of capture. */
+  look({ picture, at, still, width, search }: Seen): Promise<Sight> {
     const before = this.#done;
     const planned = this.#planned.then(async () => this.#plan(await picture, at, still));
     const looking = planned.then(async (plan) => {
-      const faces = await this.#carryOut(plan, at, search, before).catch((error) => {
+      const { faces, waiting } = await this.#carryOut(plan, at, search, before).catch((error) => {
         // What it would have shown nobody knows: the next look is at everything.
         this.#size = { width: 0, height: 0 };
         throw error;
       });
       const scale = width / plan.picture.width;
-      return { faces: faces.map((face) => enlarged(face, scale)), looked: plan.looked };
+      const inFrame = (found: readonly Face[]) => found.map((face) => enlarged(face, scale));
+      return { faces: inFrame(faces), waiting: inFrame(waiting), looked: plan.looked };
     });
     this.#planned = planned.catch(() => {});
-    this.#done = Promise.allSettled([before, looking]);
+    // Without their outcomes, each of which would hold those of the frames before.
+    this.#done = Promise.allSettled([before, looking]).then(() => {});
     return looking;
   }
 
@@ -153,7 +184,7 @@ export class CameraWatch {
       return isDue ? this.#note(whole, this.#fields, grid, at) : { ...whole, looked: false, fields: [] };
     }
     const places = this.#places(at, isMoving);
-    const fields = this.#choose(at, places.length);
+    const fields = this.#choose(at, places);
     const looked = places.length + fields.length > 0;
     return this.#note({ picture, looked, places, fields }, fields, grid, at);
   }
@@ -182,12 +213,24 @@ export class CameraWatch {
     return plan;
   }
 
-  async #carryOut(plan: Plan, at: number, search: Seen['search'], before: Promise<unknown>): Promise<Face[]> {
-    if (plan.fields === 'all') return this.#everything(plan.picture, at, search);
-    if (plan.looked) return this.#some(plan.picture, at, plan.places, plan.fields, search);
+  async #carryOut(
+    plan: Plan,
+    at: number,
+    search: Seen['search'],
+    before: Promise<unknown>,
+  ): Promise<Omit<Sight, 'looked'>> {
+    if (plan.fields === 'all') {
+      return { faces: await this.#everything(plan.picture, at, search), waiting: [] };
+    }
+    if (plan.looked) {
+      const faces = await this.#some(plan.picture, at, plan.places, plan.fields, search);
+      // What the frame before has shown was not known when this one was planned.
+      await before;
+      return { faces, waiting: this.#memory.others(plan.places, at) };
+    }
     this.#counts.unchanged += 1;
     await before;
-    return this.#memory.present;
+    return { faces: this.#memory.present, waiting: [] };
   }
 
   /** Whether the frame goes on where the one before ended; else everything begins anew. */
@@ -203,6 +246,7 @@ export class CameraWatch {
         movement: 'new',
         judgedAt: Number.NEGATIVE_INFINITY,
         lookedAt: Number.NEGATIVE_INFINITY,
+        turn: 0,
         cost: field.width * field.height * FIRST_COST,
       }));
       this.#size = { width, height };
@@ -231,12 +275,28 @@ export class CameraWatch {
    */
   #places(at: number, isMoving: boolean): readonly KnownFace[] {
     const places = this.#memory.places(at).filter(({ lookedAt }) => isMoving || at - lookedAt >= CONFIRM_MS);
+    const urgency = (known: KnownFace) =>
+      (at - known.lookedAt) * (at - known.since < YOUNG_MS ? YOUNG_URGENCY : 1);
+    return this.#affordable(
+      places.toSorted((a, b) => urgency(b) - urgency(a)),
+      (known) => kindOf(known, at),
+    );
+  }
+
+  /** As many, from the first, as half of the budget has room for; one at least. */
+  #affordable<T>(wanted: readonly T[], kind: (item: T) => CloseLookKind): readonly T[] {
     const { budgetMs } = this.#settings;
-    return budgetMs === 0 ? places : places.slice(0, this.#closeLooksPerFrame);
+    if (budgetMs === 0) return wanted;
+    let room = budgetMs / 2;
+    const end = wanted.findIndex((item, index) => {
+      room -= this.#closeCosts[kind(item)];
+      return index > 0 && room < 0;
+    });
+    return end < 0 ? wanted : wanted.slice(0, end);
   }
 
   /** The fields that the frame's budget has room for, those first that have waited longest; movement counts double. */
-  #choose(at: number, closeLooks: number): FieldState[] {
+  #choose(at: number, places: readonly KnownFace[]): FieldState[] {
     const { budgetMs } = this.#settings;
     const wanted = this.#fields
       .map((state) => ({ state, age: at - state.lookedAt }))
@@ -245,7 +305,8 @@ export class CameraWatch {
       .toSorted((a, b) => b.urgency - a.urgency)
       .map(({ state }) => state);
     if (budgetMs === 0) return wanted;
-    this.#credit = Math.min(this.#credit + budgetMs - closeLooks * this.#closeCost, 2 * budgetMs);
+    const closeLooks = places.reduce((sum, known) => sum + this.#closeCosts[kindOf(known, at)], 0);
+    this.#credit = Math.min(this.#credit + budgetMs - closeLooks, 2 * budgetMs);
     const chosen: FieldState[] = [];
     for (const state of wanted) {
       // One field is the least there is: it may cost more than there is credit, which is then paid off.
@@ -264,29 +325,32 @@ export class CameraWatch {
     fields: readonly FieldState[],
     search: Seen['search'],
   ): Promise<Face[]> {
-    const close = places.map(({ face, foundAt, lookedAt }) => {
-      const isSteady = foundAt === lookedAt && at - foundAt <= STEADY_MS;
-      return closeLook(picture, face.box, this.#settings, isSteady ? 'steady' : 'expected');
+    const kinds = places.map((known) => kindOf(known, at));
+    const close = places.map(({ face }, index) =>
+      closeLook(picture, face.box, this.#settings, kinds[index]!),
+    );
+    const wide = fields.map((state) => {
+      state.turn += 1;
+      return fieldLook(picture, state.field, state.turn);
     });
-    const wide = fields.map(({ field }) => ({
-      image: shrink(picture, field.part, field.width, field.height),
-      search: field.search,
-      part: field.part,
-    }));
     this.#counts.close += close.length;
     this.#counts.fields += wide.length;
     const looks = [...close, ...wide];
     const first = await search(looks);
-    this.#learnCosts(first.milliseconds, fields);
+    this.#learnCosts(first.milliseconds, kinds, fields);
     const found = first.findings.map((findings, index) =>
       findings.map((finding) => placed(finding, looks[index]!)),
     );
     const sure = withoutDoubles(found.slice(0, close.length).flat());
     const shown = withoutDoubles(found.slice(close.length).flat());
     const unsure = this.#unsure(shown, sure, at);
-    const again = unsure.map(({ box }) => closeLook(picture, box, this.#settings));
+    const again = unsure.map(({ box }) => closeLook(picture, box, this.#settings, 'new'));
     const second = again.length > 0 ? await search(again) : { findings: [], milliseconds: [] };
-    this.#learnCosts(second.milliseconds, []);
+    this.#learnCosts(
+      second.milliseconds,
+      again.map(() => 'new'),
+      [],
+    );
     this.#counts.close += again.length;
     const confirmed = second.findings.flatMap((findings, index) =>
       findings.map((finding) => placed(finding, again[index]!)),
@@ -305,23 +369,30 @@ export class CameraWatch {
     const known = [...sure, ...this.#memory.places(at).map(({ face }) => face)];
     const unsure = shown.filter(({ box }) => !known.some((face) => overlap(face.box, box) > SAME_FACE));
     if (this.#settings.budgetMs === 0) return unsure;
-    const chosen = unsure.slice(0, this.#closeLooksPerFrame);
-    this.#credit -= chosen.length * this.#closeCost;
+    const chosen = this.#affordable(unsure, () => 'new');
+    this.#credit -= chosen.length * this.#closeCosts.new;
     return chosen;
   }
 
-  get #closeLooksPerFrame(): number {
-    return Math.max(1, Math.floor(this.#settings.budgetMs / 2 / this.#closeCost));
-  }
-
   /** The times of close looks, and then of fields. */
-  #learnCosts(milliseconds: readonly number[], fields: readonly FieldState[]): void {
-    const closeLooks = milliseconds.length - fields.length;
-    for (const time of milliseconds.slice(0, closeLooks)) this.#closeCost = learned(this.#closeCost, time);
+  #learnCosts(
+    milliseconds: readonly number[],
+    closeLooks: readonly CloseLookKind[],
+    fields: readonly FieldState[],
+  ): void {
+    closeLooks.forEach((kind, index) => {
+      this.#closeCosts[kind] = learned(this.#closeCosts[kind], milliseconds[index]!);
+    });
     fields.forEach((state, index) => {
-      state.cost = learned(state.cost, milliseconds[closeLooks + index]!);
+      state.cost = learned(state.cost, milliseconds[closeLooks.length + index]!);
     });
   }
+}
+
+function kindOf({ since, foundAt, lookedAt }: KnownFace, at: number): CloseLookKind {
+  const isSteady = foundAt === lookedAt && at - foundAt <= STEADY_MS;
+  if (at - since < YOUNG_MS) return isSteady ? 'young' : 'new';
+  return isSteady ? 'steady' : 'expected';
 }
 
 /** What a look takes when nothing disturbs it: a measurement among busy programs says little. */

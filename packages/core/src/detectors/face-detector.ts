@@ -158,7 +158,7 @@ export class FaceDetector
   async #watch(frame: Frame): Promise<Detection> {
     const host = await this.#ready();
     const watch = this.#watchOf(frame.camera, host);
-    const { faces, looked } = await watch.look({
+    const { faces, waiting, looked } = await watch.look({
       picture: this.#grey(frame, this.#narrowest(frame, host)),
       at: frame.capturedAt,
       still: frame.still === true,
@@ -171,6 +171,7 @@ export class FaceDetector
       detector: this.#settings.name,
       detectedAt: Date.now(),
       ...(!looked && { looked }),
+      ...(waiting.length > 0 && { waiting }),
     };
   }
 
@@ -207,7 +208,7 @@ export class FaceDetector
     }
   }
 
-  #count(faces: Face[]): Face[] {
+  #count<Faces extends readonly Face[]>(faces: Faces): Faces {
     this.#counts.frames += 1;
     this.#counts.faces += faces.length;
     return faces;

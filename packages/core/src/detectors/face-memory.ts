@@ -4,7 +4,9 @@ import { overlap, SAME_FACE } from './look';
 /** Where a face was, in pixels of the picture. */
 export interface KnownFace {
   face: Face;
-  /** When it was last found, and when it was last looked for, in milliseconds of capture time. */
+  /** When it was first found, in milliseconds of capture time. */
+  readonly since: number;
+  /** When it was last found, and when it was last looked for. */
   foundAt: number;
   lookedAt: number;
 }
@@ -27,9 +29,16 @@ export class FaceMemory {
     return this.#known.toSorted((a, b) => a.lookedAt - b.lookedAt);
   }
 
+  /** Where nobody has looked in a frame that looked at these places. */
+  others(looked: readonly KnownFace[], at: number): Face[] {
+    return this.#known
+      .filter((known) => known.foundAt < at && !looked.includes(known))
+      .map(({ face }) => face);
+  }
+
   /** All that is to be known of a frame of which everything was looked at. */
   replace(faces: readonly Face[], at: number): void {
-    this.#known = faces.map((face) => ({ face, foundAt: at, lookedAt: at }));
+    this.#known = faces.map((face) => ({ face, since: at, foundAt: at, lookedAt: at }));
   }
 
   /** Takes in what was found in a frame, and at which places somebody has looked. */
@@ -40,7 +49,7 @@ export class FaceMemory {
     }
     for (const face of faces) {
       const known = this.#closest(face.box);
-      if (!known) this.#known.push({ face, foundAt: at, lookedAt: at });
+      if (!known) this.#known.push({ face, since: at, foundAt: at, lookedAt: at });
       else if (at >= known.foundAt)
         Object.assign(known, { face, foundAt: at, lookedAt: Math.max(at, known.lookedAt) });
     }

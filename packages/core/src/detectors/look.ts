@@ -10,14 +10,18 @@ export interface Look {
   readonly part: Box;
 }
 
-/** How wide a face is to be in a close look, in windows of the model: room for smaller and larger ones. */
-const CLOSE_WINDOWS = 2;
 /**
- * What is looked at on each side of a face, as a fraction of its size, and how much smaller and larger it may be.
- * A face of the frame before has hardly moved: a look at it takes half of the time.
+ * What a close look is at: how wide the face is to be, in windows of the model (room for smaller and larger ones),
+ * what is looked at on each side of it, as a fraction of its size, and how much smaller and larger it may be.
+ * A face of the frame before has hardly moved: a look at it takes half of the time. One that only a quick look has
+ * shown is looked at more finely, since all depends on it: OpenCV takes every pixel beyond two windows, else every other.
  */
-const CLOSE = { margin: 0.5, smaller: 0.7, larger: 1.4 };
-const STEADY = { margin: 0.35, smaller: 0.8, larger: 1.25 };
+const CLOSE = {
+  new: { windows: 2.6, margin: 0.5, smaller: 0.7, larger: 1.4 },
+  young: { windows: 2.6, margin: 0.35, smaller: 0.8, larger: 1.25 },
+  expected: { windows: 2, margin: 0.5, smaller: 0.7, larger: 1.4 },
+  steady: { windows: 2, margin: 0.35, smaller: 0.8, larger: 1.25 },
+} as const;
 
 export interface SizeSettings {
   /** In pixels of the picture; 0 is without a limit. */
@@ -27,26 +31,21 @@ export interface SizeSettings {
   readonly window: { readonly width: number; readonly height: number };
 }
 
-/**
- * A close look at where a face is thought to be (`new`), where one was a while ago (`expected`), or where one was in
- * one of the last frames (`steady`).
- */
-export function closeLook(
-  picture: GreyImage,
-  box: Box,
-  settings: SizeSettings,
-  known: 'new' | 'expected' | 'steady' = 'new',
-): Look {
+/** At what is thought to be a face (`new`), where one was a while ago (`expected`) or in one of the last frames (`steady`). */
+export type CloseLookKind = keyof typeof CLOSE;
+
+export function closeLook(picture: GreyImage, box: Box, settings: SizeSettings, known: CloseLookKind): Look {
   const { window, minFaceSize, maxFaceSize } = settings;
-  const { margin, smaller, larger } = known === 'steady' ? STEADY : CLOSE;
+  const { windows, margin, smaller, larger } = CLOSE[known];
   const part = around(box, margin, picture);
-  const scale = Math.min(1, (window.width * CLOSE_WINDOWS) / box.width);
+  const scale = Math.min(1, (window.width * windows) / box.width);
   return {
     image: shrink(picture, part, Math.round(part.width * scale), Math.round(part.height * scale)),
     search: {
       smallest: Math.floor(scale * Math.max(box.width * smaller, minFaceSize)),
       largest: Math.ceil(scale * Math.min(box.width * larger, maxFaceSize || Number.POSITIVE_INFINITY)),
-      expected: known !== 'new',
+      expected: known === 'expected' || known === 'steady',
+      fine: known === 'new' || known === 'young',
     },
     part,
   };

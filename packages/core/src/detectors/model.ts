@@ -26,6 +26,8 @@ export interface Search {
   readonly quick?: boolean;
   /** One was here in the frame before: less will do to be sure of it. @default false */
   readonly expected?: boolean;
+  /** Whether somebody is here at all is decided by this look, at a thing of more than twice the window. @default false */
+  readonly fine?: boolean;
 }
 
 /**

@@ -81,6 +81,16 @@ it("searches the smaller picture that native OpenCV's INTER_AREA makes", async (
   model.close();
 });
 
+it('asks for twice the neighbours in a fine look', async () => {
+  const top = { data: grey.data.subarray(0, grey.width * 700), width: grey.width, height: 700 };
+  const four = await load('frontalface_alt2', { detectionWidth: 600 });
+  const eight = await load('frontalface_alt2', { detectionWidth: 600, minNeighbors: 8 });
+  expect(rows(four.detect(top, { fine: true }))).toEqual(rows(eight.detect(top)));
+  expect(rows(four.detect(top)).length).toBeGreaterThan(rows(eight.detect(top)).length);
+  four.close();
+  eight.close();
+});
+
 it('gives the same for pictures of changing sizes', async () => {
   const model = await load('frontalface_alt2', { detectionWidth: 600 });
   const top = { data: grey.data.subarray(0, grey.width * 700), width: grey.width, height: 700 };

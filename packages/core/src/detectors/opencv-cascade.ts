@@ -20,6 +20,9 @@ const QUICK = { scaleFactor: 1.2, minNeighbors: 1 };
 /** Of the neighbours, for a face that is expected: of those in a place known to be a face, 26 of 26 are found with 2. */
 const EXPECTED_SHARE = 0.5;
 
+/** The same for a fine look: there a face has more neighbours, and so has what is none. */
+const FINE_SHARE = 2;
+
 /**
  * A Haar or LBP cascade on OpenCV. The boxes are those of OpenCV's `detectMultiScale()`; the score is the
  * sum that the cascade's last stage gave the best window in the group (`detectMultiScale3()`).
@@ -121,7 +124,7 @@ export class OpencvCascade implements Model {
     }));
   }
 
-  #parameters({ quick, expected }: Search) {
+  #parameters({ quick, expected, fine }: Search) {
     const { scaleFactor, minNeighbors } = this.#settings;
     if (quick) {
       return {
@@ -129,7 +132,8 @@ export class OpencvCascade implements Model {
         minNeighbors: Math.min(minNeighbors, QUICK.minNeighbors),
       };
     }
-    return { scaleFactor, minNeighbors: expected ? Math.ceil(minNeighbors * EXPECTED_SHARE) : minNeighbors };
+    const share = expected ? EXPECTED_SHARE : fine ? FINE_SHARE : 1;
+    return { scaleFactor, minNeighbors: Math.ceil(minNeighbors * share) };
   }
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { detectionWidthFor, searchFields } from './search-fields';
+import { detectionWidthFor, fieldLook, searchFields } from './search-fields';
 
 const settings = {
   detectionWidth: 800,
@@ -88,5 +88,22 @@ describe('searchFields()', () => {
 
   it('has none in a picture that is smaller than the window', () => {
     expect(searchFields({ width: 19, height: 300 }, settings)).toEqual([]);
+  });
+});
+
+describe('fieldLook()', () => {
+  it('is at the size of the field, and every other time smaller by half a step of a quick look', () => {
+    const picture = { data: new Uint8Array(1920 * 1080).fill(90), width: 1920, height: 1080 };
+    const [field] = searchFields(picture, { ...settings, minFaceSize: 60, maxFaceSize: 90 });
+    const [first, second, third] = [1, 2, 3].map((turn) => fieldLook(picture, field!, turn));
+    expect([first!.image.width, first!.image.height]).toEqual([field!.width, field!.height]);
+    expect(first!.search).toEqual(field!.search);
+    expect((field!.width / second!.image.width) ** 2).toBeCloseTo(1.2, 1);
+    expect(second!.part).toEqual(first!.part);
+    // The same faces, in pixels of the picture.
+    const { smallest = 0, largest = 0 } = second!.search;
+    expect(smallest).toBe(Math.floor(field!.search.smallest! / Math.sqrt(1.2)));
+    expect(largest).toBe(Math.ceil(field!.search.largest! / Math.sqrt(1.2)));
+    expect(third!.image.width).toBe(first!.image.width);
   });
 });

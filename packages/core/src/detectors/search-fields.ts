@@ -1,5 +1,7 @@
 import type { Box } from '../face';
-import type { Search } from './model';
+import type { Look } from './look';
+import type { GreyImage, Search } from './model';
+import { shrink } from './shrink';
 
 /** Part of a frame at one size, in which the faces of that size are looked for in one go. */
 export interface SearchField {
@@ -69,6 +71,27 @@ export function searchFields(
     if (isLast) return fields;
     scale /= 2;
   }
+}
+
+/** Half of the step from one size to the next that a quick look takes. */
+const HALF_STEP = Math.sqrt(1.2);
+
+/**
+ * A look at a field. Every other turn it is made smaller by half a step: a face that lies between two sizes of one
+ * look, and would be missed by all looks that are alike, lies at a size of the next.
+ */
+export function fieldLook(
+  picture: GreyImage,
+  { part, width, height, search }: SearchField,
+  turn: number,
+): Look {
+  const step = turn % 2 === 1 ? 1 : HALF_STEP;
+  const { smallest = 0, largest = 0 } = search;
+  return {
+    image: shrink(picture, part, Math.round(width / step), Math.round(height / step)),
+    search: { ...search, smallest: Math.floor(smallest / step), largest: Math.ceil(largest / step) },
+    part,
+  };
 }
 
 interface Span {

@@ -192,7 +192,7 @@ export class FaceSelector
     return ended.flatMap((track) => {
       const due = scene.leave(track, reason);
       if (track.isConfirmed) this.emit('end', { ...visitEventOf(scene, track), looks: track.hits });
-      else this.#counts.flickers += 1;
+      else if (!track.person) this.#counts.flickers += 1;
       return due ?? [];
     });
   }

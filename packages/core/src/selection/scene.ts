@@ -49,7 +49,7 @@ export class Scene {
     return [...this.#visits.values()].flatMap(({ held }) => held);
   }
 
-  see({ frame, faces, looked }: Detection): Tracking {
+  see({ frame, faces, looked, waiting }: Detection): Tracking {
     this.#at = frame.capturedAt;
     this.#arrivedAt = performance.now();
     const { width, height } = frame.image;
@@ -59,6 +59,7 @@ export class Scene {
       height,
       faces,
       looked,
+      waiting,
       still: frame.still,
     });
     for (const track of tracking.tracks) {

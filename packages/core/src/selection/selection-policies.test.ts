@@ -91,7 +91,7 @@ async function select(options: FaceSelectorOptions, detections: readonly Detecti
 describe('best', () => {
   it('is the default: one picture of a visit, the sharp one, when the person has left', async () => {
     const detections = film({
-      seconds: 6,
+      seconds: 8,
       image: (frame) => (frame === 31 ? photo : blurred),
       boxes: (frame) => (frame < 60 ? [person] : []),
     });
@@ -100,7 +100,7 @@ describe('best', () => {
     expect(pictures[0]).toMatchObject({ policy: 'best', reason: 'left', subject: expect.any(String) });
     expect(pictures[0]!.id).toMatch(/-track\d+$/);
     expect(pictures[0]!.subject).toBe(told.select![0] && (told.select![0] as { track: string }).track);
-    expect(selector.stats).toMatchObject({ people: 1, flickers: 0, frames: 150 });
+    expect(selector.stats).toMatchObject({ people: 1, flickers: 0, frames: 200 });
     expect(told.begin).toEqual([expect.objectContaining({ track: pictures[0]!.subject, box: person })]);
     expect(told.end).toEqual([expect.objectContaining({ track: pictures[0]!.subject, looks: 60 })]);
   });

@@ -5,7 +5,7 @@ const PLACE_SECONDS = 0.04;
 const SIZE_SECONDS = 0.2;
 const VELOCITY_SECONDS = 0.3;
 /** How long somebody unseen is believed to go on as before. */
-const COAST_SECONDS = 1;
+const COAST_SECONDS = 3;
 /** How far off a face may be, in widths, however little time has passed: the trembling of two boxes. */
 const REACH = 0.6;
 /** How much faster somebody may be than we know, in widths a second: new, and known for long. */
@@ -16,6 +16,18 @@ const LONGEST_REACH = 2.2;
 const SHORTEST_REACH = 1;
 /** How much nearer a flicker has to be than a person to get the face, in widths. */
 const DOUBT = 0.3;
+
+/** Somebody is out of sight who was missed in so many looks one after the other that this much is left to chance. */
+const LOST_LOOKS = 4;
+const CHANCE = 0.0001;
+/** So many hits over so long, in milliseconds, show whether a new one is somebody who was out of sight. */
+const REJOIN_HITS = 2;
+const REJOIN_MS = 130;
+/** What a width a second against the way that somebody went counts as, in widths: people stop, but seldom turn back. */
+const TURN = 1.5;
+/** How far off somebody may be who was out of sight, in widths: at once, and after long. */
+const REJOIN_REACH = 1.5;
+const LONGEST_REJOIN_REACH = 2.5;
 
 /** What it takes to count as a person. */
 export interface Confirmation {
@@ -37,11 +49,17 @@ export class Track {
   /** Looks in which it was found. */
   hits = 1;
   isConfirmed = false;
+  /** Who it turned out to be: one who was out of sight for a while. */
+  person: Track | undefined;
   /** The latest looks, for confirmation. */
   readonly #looks: { readonly at: number; readonly isHit: boolean }[] = [];
   #x: number;
   #y: number;
   #size: number;
+  readonly #first: Box;
+  #misses = 0;
+  /** Looks until it was last found. */
+  #lookedFor = 1;
   /** Pixels a second. */
   #velocityX = 0;
   #velocityY = 0;
@@ -55,6 +73,18 @@ export class Track {
     this.#looks.push({ at, isHit: true });
     [this.#x, this.#y] = centreOf(box);
     this.#size = sizeOf(box);
+    this.#first = box;
+  }
+
+  /** A person whom so many looks one after the other have missed that it is no chance: hidden, or turned away. */
+  get isLost(): boolean {
+    const share = this.hits / this.#lookedFor;
+    return this.isConfirmed && this.#misses >= LOST_LOOKS && (1 - share) ** this.#misses < CHANCE;
+  }
+
+  /** No person yet, and seen for long enough to tell whether it is one who was lost. */
+  get mayRejoin(): boolean {
+    return !this.isConfirmed && this.hits >= REJOIN_HITS && this.seenAt - this.startedAt >= REJOIN_MS;
   }
 
   /** Widths of the face that it moves in a second. */
@@ -87,6 +117,42 @@ export class Track {
     return distance + DOUBT * (this.isConfirmed ? Math.min(1, gap) : 1);
   }
 
+  /**
+   * How far another one, seen since this one was lost, began from where this one was expected, in widths; a size that
+   * differs counts as way, and so does moving against its way. Undefined where it cannot be the same.
+   */
+  distanceOf(other: Track): number | undefined {
+    const gap = (other.startedAt - this.seenAt) / 1000;
+    if (gap <= 0) return undefined;
+    const { x, y } = this.predict(other.startedAt);
+    const [otherX, otherY] = centreOf(other.#first);
+    const size = (this.#size + other.#size) / 2;
+    const growth = Math.abs(Math.log(other.#size / this.#size));
+    const [speedX, speedY] = other.#wayPerSecond();
+    const turn = Math.sqrt(Math.max(0, -speedX * this.#velocityX - speedY * this.#velocityY)) / size;
+    const distance = Math.hypot(otherX - x, otherY - y) / size + growth + TURN * turn;
+    return distance > Math.min(LONGEST_REJOIN_REACH, REJOIN_REACH + KNOWN_SPEED * gap) ? undefined : distance;
+  }
+
+  /** The other one was this one, seen again. */
+  rejoin(other: Track): void {
+    this.box = other.box;
+    this.seenAt = other.seenAt;
+    this.hits += other.hits;
+    this.#lookedFor += other.#lookedFor;
+    this.#misses = 0;
+    [this.#x, this.#y] = [other.#x, other.#y];
+    this.#size = other.#size;
+    [this.#velocityX, this.#velocityY] = other.#wayPerSecond();
+  }
+
+  /** From where it was first seen to where it is now. */
+  #wayPerSecond(): [number, number] {
+    const [x, y] = centreOf(this.#first);
+    const seconds = (this.seenAt - this.startedAt) / 1000;
+    return seconds > 0 ? [(this.#x - x) / seconds, (this.#y - y) / seconds] : [0, 0];
+  }
+
   /** It was found here. */
   hit({ box }: Face, at: number): void {
     const gap = (at - this.seenAt) / 1000;
@@ -104,6 +170,8 @@ export class Track {
     this.box = box;
     this.seenAt = at;
     this.hits += 1;
+    this.#lookedFor += this.#misses + 1;
+    this.#misses = 0;
     if (!this.isConfirmed) this.#looks.push({ at, isHit: true });
   }
 
@@ -116,6 +184,7 @@ export class Track {
 
   /** The detector looked and did not find it. */
   miss(at: number): void {
+    this.#misses += 1;
     if (!this.isConfirmed) this.#looks.push({ at, isHit: false });
   }
 
@@ -127,7 +196,7 @@ export class Track {
       looks.length - from >= needed && latest - looks[from]!.at >= milliseconds;
     while (looks.length > 1 && isLong(1)) looks.shift();
     const hits = looks.filter(({ isHit }) => isHit).length;
-    return isLong(0) && hits >= Math.max(needed, share * looks.length);
+    return looks.at(-1)!.isHit && isLong(0) && hits >= Math.max(needed, share * looks.length);
   }
 
   /** Confirmed, its looks are not remembered. */

@@ -80,7 +80,7 @@ const seeds = Array.from({ length: 30 }, (_, seed) => seed + 1);
 describe('a person', () => {
   it('is one from coming to leaving', () => {
     const tracker = trackerOf();
-    const trackings = [...show(tracker, still(60)), ...show(tracker, empty(70), { from: 2000 })];
+    const trackings = [...show(tracker, still(60)), ...show(tracker, empty(130), { from: 2000 })];
     expect(new Set(trackings.slice(0, 60).flatMap(idsOf))).toEqual(new Set(['track-1']));
     expect(confirmedIn(trackings)).toEqual(['track-1']);
     expect(endedIn(trackings)).toEqual(['track-1']);
@@ -104,6 +104,50 @@ describe('a person', () => {
     // 600 ms unseen at 300 pixels a second.
     const [again] = show(tracker, walk(200 + 47 * 10, 1), { from: 47 * 33 });
     expect(idsOf(again!)).toEqual(['track-1']);
+  });
+
+  it('is found again behind a pillar by a detector that goes on looking', () => {
+    const tracker = trackerOf();
+    const walk = (from: number, count: number) =>
+      Array.from({ length: count }, (_, index) => [faceAt(200 + (from + index) * 10)]);
+    const trackings = show(tracker, [...walk(0, 30), ...empty(30), ...walk(60, 12)]);
+    expect(idsOf(trackings.at(-1)!)).toEqual(['track-1']);
+    expect(confirmedIn(trackings)).toEqual(['track-1']);
+    expect(endedIn(trackings)).toEqual(['track-2']);
+    expect(tracker.tracks).toHaveLength(1);
+  });
+
+  it('is not whoever comes the other way where it was expected', () => {
+    const tracker = trackerOf();
+    const leftward = Array.from({ length: 30 }, (_, index) => [faceAt(900 - index * 9)]);
+    // It would be at 369 by now, where somebody else comes out from behind.
+    const rightward = Array.from({ length: 20 }, (_, index) => [faceAt(375 + index * 9)]);
+    const trackings = show(tracker, [...leftward, ...empty(28), ...rightward]);
+    expect(confirmedIn(trackings)).toEqual(['track-1', 'track-2']);
+    expect(idsOf(trackings.at(-1)!)).toEqual(['track-2']);
+  });
+
+  it('does not take the face of one who steps before it and goes the other way', () => {
+    const tracker = trackerOf();
+    const hidden = Array.from({ length: 30 }, (_, index) => [faceAt(500 + index * 12)]);
+    const nearer = Array.from({ length: 20 }, (_, index) => [faceAt(980 - index * 15, 500, 110)]);
+    const trackings = show(tracker, [...hidden, [], [], ...nearer]);
+    expect(idsOf(trackings.at(-1)!)).toEqual(['track-2']);
+    expect(confirmedIn(trackings)).toEqual(['track-1', 'track-2']);
+  });
+
+  it('is missed only where somebody has looked for it', () => {
+    const confirmedAmong = (waits: boolean) => {
+      const tracker = trackerOf();
+      return Array.from({ length: 24 }, (_, index) => {
+        const face = faceAt(500 + 3 * index);
+        const isSeen = index % 3 === 0;
+        const waiting = waits && !isSeen ? [faceAt(500 + 3 * (index - (index % 3)))] : [];
+        return tracker.update({ ...frame, at: index * 33, faces: isSeen ? [face] : [], waiting });
+      }).flatMap(({ confirmed }) => confirmed.map(({ id }) => id));
+    };
+    expect(confirmedAmong(true)).toEqual(['track-1']);
+    expect(confirmedAmong(false)).toEqual([]);
   });
 
   it('is not followed out of the picture by the one who comes in there', () => {
@@ -172,6 +216,11 @@ describe('confirmation', () => {
     expect(confirmedIn(show(trackerOf({ confirmShare: 0.5 }), looks('##.##..##.#.##..')))).toEqual([
       'track-1',
     ]);
+  });
+
+  it('does not come with a look that missed', () => {
+    // Nine hits are 264 ms; the look that makes it more than 300 is none.
+    expect(confirmedIn(show(trackerOf(), [...still(9), ...empty(3)]))).toEqual([]);
   });
 
   it('does not come for what flickers', () => {

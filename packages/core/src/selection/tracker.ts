@@ -2,7 +2,7 @@ import type { Box, Face } from '../face';
 import { type Confirmation, Track } from './track';
 
 export interface TrackerOptions {
-  /** Somebody unseen for so long has left. @default 2 */
+  /** Somebody unseen for so long has left. @default 4 */
   readonly gapSeconds?: number | undefined;
   /**
    * How long a face has to be there before it counts as a person: what a cascade takes for a face by
@@ -27,6 +27,8 @@ export interface Sight {
   readonly faces: readonly Face[];
   /** False where nothing moved, and `faces` are those last seen. @default true */
   readonly looked?: boolean | undefined;
+  /** Where known faces were that nobody has looked for in this frame. @default none */
+  readonly waiting?: readonly Face[] | undefined;
   /** A picture of its own: everybody in it comes and goes with it. @default false */
   readonly still?: boolean | undefined;
 }
@@ -74,7 +76,7 @@ export class Tracker {
    * @throws {TypeError} for an option that cannot be meant.
    */
   constructor(name: () => TrackName, options: TrackerOptions = {}) {
-    const { gapSeconds = 2, confirmSeconds = 0.3, confirmShare = 0.7, confirmHits = 3 } = options;
+    const { gapSeconds = 4, confirmSeconds = 0.3, confirmShare = 0.7, confirmHits = 3 } = options;
     const { maximumTracks = 100 } = options;
     if (!(Number.isFinite(gapSeconds) && gapSeconds > 0)) {
       throw new TypeError(`gapSeconds must be a number of seconds above 0, not ${gapSeconds}.`);
@@ -111,7 +113,7 @@ export class Tracker {
     this.#consider(confirmed);
     this.#leave((track) => this.#hasLeft(track, at, sight), ended);
 
-    const tracks = this.#match(sight, at);
+    const tracks = this.#rejoin(this.#match(sight, at), ended);
     this.#consider(confirmed);
     return { tracks, confirmed, ended };
   }
@@ -186,13 +188,37 @@ export class Tracker {
     this.#tracks = this.#tracks.filter((track) => !ended.includes(track));
   }
 
-  #match({ faces, looked = true }: Sight, at: number): (Track | undefined)[] {
+  /**
+   * Somebody who was hidden is not whoever appears there, but who goes on as they did: it takes some looks to tell,
+   * and until then they are somebody new.
+   */
+  #rejoin(tracks: readonly (Track | undefined)[], ended: Track[]): (Track | undefined)[] {
+    const lost = this.#tracks.filter(({ isLost }) => isLost);
+    if (lost.length === 0) return [...tracks];
+    const possible = this.#tracks
+      .filter(({ mayRejoin }) => mayRejoin)
+      .flatMap((track) => lost.map((person) => ({ track, person, distance: person.distanceOf(track) })))
+      .filter((pair): pair is typeof pair & { distance: number } => pair.distance !== undefined)
+      .toSorted((a, b) => a.distance - b.distance);
+    const persons = new Map<Track | undefined, Track>();
+    for (const { track, person } of possible) {
+      if (persons.has(track) || !person.isLost) continue;
+      person.rejoin(track);
+      track.person = person;
+      persons.set(track, person);
+    }
+    this.#leave((track) => persons.has(track), ended);
+    return tracks.map((track) => persons.get(track) ?? track);
+  }
+
+  #match({ faces, looked = true, waiting = [] }: Sight, at: number): (Track | undefined)[] {
     const tracks = new Array<Track | undefined>(faces.length);
     const pairs = this.#pairs(faces, at);
     for (const track of this.#tracks) {
       const index = pairs.get(track);
       if (index === undefined) {
-        if (looked) track.miss(at);
+        const waits = waiting.some(({ box }) => isSameFace(box, track.box));
+        if (looked && !waits) track.miss(at);
         continue;
       }
       if (looked) track.hit(faces[index]!, at);
@@ -219,6 +245,7 @@ export class Tracker {
     for (const track of this.#tracks) {
       for (const [index, face] of faces.entries()) {
         const isNamed = face.track !== undefined;
+        if (track.isLost && !isNamed) continue;
         const distance = isNamed ? (face.track === track.id ? -1 : undefined) : track.distance(face, at);
         if (distance !== undefined) possible.push({ track, index, distance });
       }

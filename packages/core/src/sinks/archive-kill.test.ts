@@ -1,60 +1,49 @@
-import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { archiveMessage } from '../../test/archive-messages';
-import { collect } from '../../test/collect';
-import { keysOf } from '../../test/deliveries';
-import { bundleWriter, startWriter } from '../../test/writer-process';
+import { afterAll, beforeAll, it } from 'vitest';
+import { expectAllAfterKills } from '../../test/archive-kills';
+import { describeWith } from '../../test/requirements';
+import { createBucket, type S3Server, startS3Server } from '../../test/s3-server';
+import { bundleWriter } from '../../test/writer-process';
 import { FileStore } from './file-store';
-import { MANIFEST } from './manifest-keys';
-import { manifestPages, readManifest } from './manifest-reader';
+import { S3Store } from './s3-store';
 
-const KILLS = 200;
+const FOLDER_KILLS = 200;
+/** A writer takes longer to start here. `EDGE_RELAY_KILLS=200` has it killed as often as the folder's. */
+const BUCKET_KILLS = Number(process.env.EDGE_RELAY_KILLS ?? 12);
 
-let folder: string;
 let program: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'edge-relay-archive-'));
   program = await bundleWriter('archive-writer');
 });
-afterAll(() => rm(folder, { recursive: true }));
 
-it(`after ${KILLS} kills holds each message once, whole, and written down once`, {
+it(`a folder holds each message once, whole, and written down once after ${FOLDER_KILLS} kills`, {
   timeout: 600_000,
 }, async () => {
-  const place = join(folder, 'store');
-  const acknowledged = new Set<number>();
-  let first = 0;
-  for (let kill = 0; kill < KILLS; kill += 1) {
-    const lines = await startWriter(program, place, first, 1e9).killAfter(Math.random() * 60);
-    for (const line of lines) acknowledged.add(Number(line));
-    // As a broker does it: what is not acknowledged comes again, and with it some that are.
-    while (acknowledged.has(first)) first += 1;
-    first = Math.max(0, first - 5);
+  const folder = await mkdtemp(join(tmpdir(), 'edge-relay-archive-'));
+  try {
+    const store = new FileStore(join(folder, 'store'));
+    await expectAllAfterKills({ program, store, kills: FOLDER_KILLS, longestMs: 60 });
+  } finally {
+    await rm(folder, { recursive: true });
   }
-  const store = new FileStore(place);
-  const rows = new Map((await collect(readManifest(store))).map((row) => [row.key, row]));
-  const written = new Set([...rows.values()].map((row) => row.id));
-  const idOf = (number: number) => archiveMessage(number).properties.id as string;
-  expect(acknowledged.size).toBeGreaterThan(KILLS * 5);
-  expect([...acknowledged].filter((number) => !written.has(idOf(number)))).toEqual([]);
+});
 
-  // What was stored and not acknowledged comes once more; then all is accounted for.
-  const last = Math.max(...acknowledged) + 100;
-  await startWriter(program, place, first, last).end();
-  const pages = await collect(manifestPages(store));
-  expect(pages.filter(({ damaged }) => damaged > 0)).toEqual([]);
-  const all = await collect(readManifest(store));
-  expect(all.map((row) => row.id).sort()).toEqual(
-    Array.from({ length: last + 1 }, (_, number) => idOf(number)).sort(),
-  );
-  const objects = (await keysOf(store)).filter((key) => !key.startsWith(MANIFEST));
-  expect(all.map((row) => row.key).sort()).toEqual(objects);
-  for (const { key, bytes, sha256 } of all) {
-    const data = await readFile(join(place, key));
-    expect(data.length).toBe(bytes);
-    expect(createHash('sha256').update(data).digest('hex')).toBe(sha256);
-  }
+describeWith('ceph', 'a bucket', () => {
+  let server: S3Server;
+  beforeAll(async () => {
+    server = await startS3Server();
+    await createBucket(server, 'faces');
+  });
+  afterAll(() => server?.stop());
+
+  it(`holds each message once, whole, and written down once after ${BUCKET_KILLS} kills`, {
+    timeout: 900_000,
+  }, async () => {
+    const { stop: _, ...s3 } = server;
+    const store = new S3Store('s3://faces/archive', s3);
+    await expectAllAfterKills({ program, store, s3, kills: BUCKET_KILLS, longestMs: 1_000 });
+    await store.close();
+  });
 });

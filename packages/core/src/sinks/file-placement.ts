@@ -1,6 +1,11 @@
-import { link, rename, stat, unlink } from 'node:fs/promises';
+import * as fs from 'node:fs';
+import { rename, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { codeOf } from './file-errors';
 import { writeDurably } from './file-system';
+
+const link = promisify(fs.link);
+const unlink = promisify(fs.unlink);
 
 /**
  * How an object gets its name. `link`: complete and on the disk, and refused by the file system where there is one

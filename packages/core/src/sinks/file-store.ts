@@ -127,6 +127,17 @@ export class FileStore implements Store {
     }
   }
 
+  async *folders(prefix: string): AsyncGenerator<string> {
+    const folder = prefix === '' ? this.location : this.#path(prefix.replace(/\/$/, ''));
+    try {
+      for (const entry of await readdir(folder, { withFileTypes: true })) {
+        if (entry.isDirectory() && !(prefix === '' && entry.name === INCOMING)) yield entry.name;
+      }
+    } catch (error) {
+      if (!isAbsence(error)) throw asStoreError(error, this.location, prefix);
+    }
+  }
+
   async delete(key: string): Promise<void> {
     try {
       await unlink(this.#path(key));

@@ -1,6 +1,18 @@
-import { open, opendir, stat } from 'node:fs/promises';
+import { close, constants, fsync, open, writeFile } from 'node:fs';
+import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { codeOf } from './file-errors';
+
+// By descriptor: a FileHandle costs more than some of the calls that it is for.
+const openFile = promisify(open);
+const writeTo = promisify(writeFile);
+const syncFile = promisify(fsync);
+const closeFile = promisify(close);
+
+/** Linux waits for the disk while it writes: one call less. Elsewhere (macOS) that promises less than `fsync()`. */
+const THROUGH = process.platform === 'linux' ? constants.O_DSYNC : 0;
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | THROUGH;
 
 export interface FoundFile {
   /** Relative, with `/`. */
@@ -12,28 +24,28 @@ export interface FoundFile {
 
 /** Writes a file that is not there yet; resolves when it is on the disk. */
 export async function writeDurably(path: string, data: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx');
+  const file = await openFile(path, NEW_FILE);
   try {
-    await file.writeFile(data);
-    await file.sync();
+    await writeTo(file, data);
+    if (!THROUGH) await syncFile(file);
   } finally {
     // Mounted buckets upload only now, and fail only now.
-    await file.close();
+    await closeFile(file);
   }
 }
 
 /** Resolves when the names in a folder are on the disk; `false` where the file system cannot do that. */
 export async function syncFolder(folder: string): Promise<boolean> {
-  const handle = await open(folder, 'r');
+  const file = await openFile(folder, 'r');
   try {
-    await handle.sync();
+    await syncFile(file);
     return true;
   } catch (error) {
     if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EBADF', 'EPERM'].includes(codeOf(error) ?? ''))
       throw error;
     return false;
   } finally {
-    await handle.close();
+    await closeFile(file);
   }
 }
 

@@ -1,4 +1,5 @@
 import { KeyTable } from './key-table';
+import { gatheredDays } from './manifest-hours';
 import { FORGOTTEN, HOURS, hourFolders, MANIFEST, PARTS, REMOVED } from './manifest-keys';
 import { decodeRows, type ManifestRow } from './manifest-row';
 import type { Store } from './store';
@@ -56,10 +57,7 @@ export interface ManifestDay {
 export async function manifestDays(store: Store): Promise<ManifestDay[]> {
   const days = new Map<string, ManifestDay>();
   const add = (camera: string, day: string) => days.set(JSON.stringify([camera, day]), { camera, day });
-  for (const key of await keysOf(store, HOURS)) {
-    const [, camera, day] = /^([^/]+)\/dt=(\d{4}-\d\d-\d\d)\//.exec(key.slice(HOURS.length)) ?? [];
-    if (camera !== undefined && day !== undefined) add(nameOf(camera), day);
-  }
+  for await (const { camera, day } of gatheredDays(store)) add(nameOf(camera), day);
   for await (const { rows } of manifestPages(store, [PARTS])) {
     for (const { camera, captured } of rows) add(camera, captured.slice(0, 10));
   }

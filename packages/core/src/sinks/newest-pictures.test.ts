@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { hourFolder, hourKey, PARTS, partKey } from './manifest-keys';
+import { manifestDays } from './manifest-reader';
 import { encodeRow, type ManifestRow } from './manifest-row';
 import { MemoryStore } from './memory-store';
 import { newestPictures } from './newest-pictures';
@@ -18,6 +19,7 @@ function rowOf(number: number, seconds: number, outcome: ManifestRow['outcome'] 
 /** A store whose manifest has some rows in parts, some gathered, and counts what is read. */
 class Archive extends MemoryStore {
   bytesRead = 0;
+  keysListed = 0;
 
   async add(rows: readonly ManifestRow[], isGathered: boolean): Promise<void> {
     const files = new Map<string, ManifestRow[]>();
@@ -35,6 +37,25 @@ class Archive extends MemoryStore {
     const object = await super.get(key);
     this.bytesRead += object?.data.byteLength ?? 0;
     return object;
+  }
+
+  override async *list(prefix = '') {
+    for await (const object of super.list(prefix)) {
+      this.keysListed += 1;
+      yield object;
+    }
+  }
+}
+
+/** One that can tell what folders there are, as folders and buckets can. */
+class FoldedArchive extends Archive {
+  async *folders(prefix: string) {
+    const names = new Set<string>();
+    for await (const { key } of MemoryStore.prototype.list.call(this, prefix)) {
+      const [name = '', ...rest] = key.slice(prefix.length).split('/');
+      if (rest.length > 0) names.add(name);
+    }
+    yield* names;
   }
 }
 
@@ -64,10 +85,11 @@ it('gives each picture once, the newest first, wherever its row is', async () =>
     fc.array(entry, { maxLength: 60, size: 'max' }),
     query,
     fc.integer({ min: 1, max: 9 }),
+    fc.boolean(),
   ] as const;
   await fc.assert(
-    fc.asyncProperty(...given, async (entries, wanted, limit) => {
-      const store = new Archive();
+    fc.asyncProperty(...given, async (entries, wanted, limit, isFolded) => {
+      const store = isFolded ? new FoldedArchive() : new Archive();
       const all = entries.map((each, number) => ({
         ...each,
         row: rowOf(number, each.seconds, each.outcome as ManifestRow['outcome']),
@@ -116,4 +138,19 @@ it('reads an hour of a day with 100,000 pictures for a page of it, and not the d
   expect((await keysByPage(store, { limit: 5_000 })).map((page) => page.length)).toEqual(
     Array.from({ length: 20 }, () => 5_000),
   );
+});
+
+it('lists the hours that a page shows, and not those of all days', async () => {
+  const store = new FoldedArchive();
+  const year = Array.from({ length: 365 * 24 }, (_, number) => rowOf(number, number * 3_600));
+  await store.add(year, true);
+  const before = `${year[5_000]!.captured} z`;
+  for (const query of [{ limit: 5 }, { limit: 5, before }, { limit: 5, day: '2026-03-04' }]) {
+    store.keysListed = 0;
+    expect((await newestPictures(store, query)).rows).toHaveLength(5);
+    expect(store.keysListed).toBeLessThan(10);
+  }
+  store.keysListed = 0;
+  expect(await manifestDays(store)).toHaveLength(2 * 366);
+  expect(store.keysListed).toBe(0);
 });

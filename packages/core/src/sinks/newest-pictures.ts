@@ -1,6 +1,7 @@
 import { KeyTable } from './key-table';
-import { FORGOTTEN, HOURS, hourFolders, PARTS } from './manifest-keys';
-import { keysOf, manifestPages } from './manifest-reader';
+import { hoursBackwards } from './manifest-hours';
+import { FORGOTTEN, PARTS } from './manifest-keys';
+import { manifestPages } from './manifest-reader';
 import type { ManifestRow } from './manifest-row';
 import type { Store } from './store';
 
@@ -23,8 +24,8 @@ export interface NewestPage {
 }
 
 /**
- * The pictures of a manifest, the newest first, a page at a time. Of what is gathered it reads hour by hour, from the
- * newest on, until the page is full; it holds a few pages in memory, however many a day has.
+ * The pictures of a manifest, the newest first, a page at a time. Of what is gathered it lists and reads hour by hour,
+ * from the newest on, until the page is full; it holds a few pages in memory, however many a day has.
  */
 export async function newestPictures(store: Store, query: NewestQuery): Promise<NewestPage> {
   const { camera, day = '', before, limit } = query;
@@ -42,29 +43,21 @@ export async function newestPictures(store: Store, query: NewestQuery): Promise<
       else take(row);
     }
   }
-  const hours = await foldersByHour(store, camera);
-  for (const hour of [...hours.keys()].sort().reverse()) {
-    if (!hour.startsWith(day) || (before !== undefined && hour > before.slice(0, hour.length))) continue;
+  const place = {
+    ...(camera !== undefined && { camera }),
+    ...(before !== undefined && { upTo: before }),
+    day,
+  };
+  for await (const { hour, folders } of hoursBackwards(store, place)) {
+    if (before !== undefined && hour > before.slice(0, hour.length)) continue;
     // All that follows is older.
     if ((newest.last?.captured ?? '') > `${hour}:60`) break;
-    for await (const { rows } of manifestPages(store, hours.get(hour))) rows.forEach(take);
+    for await (const { rows } of manifestPages(store, folders)) rows.forEach(take);
   }
   const rows = newest.rows;
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   return { rows: page, ...(rows.length > limit && last && { next: placeOf(last) }) };
-}
-
-/** The folders of gathered rows, by hour of capture: `2026-01-31T03`. */
-async function foldersByHour(store: Store, camera: string | undefined): Promise<Map<string, Set<string>>> {
-  const hours = new Map<string, Set<string>>();
-  for (const key of await keysOf(store, camera === undefined ? HOURS : hourFolders({ camera }))) {
-    const [folder, day, hour] = /^.*\/dt=(\d{4}-\d\d-\d\d)\/hour=(\d\d)\//.exec(key) ?? [];
-    if (folder === undefined) continue;
-    const name = `${day}T${hour}`;
-    hours.set(name, (hours.get(name) ?? new Set()).add(folder));
-  }
-  return hours;
 }
 
 /** The newest of any number of rows, each once. */

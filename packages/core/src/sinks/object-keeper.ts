@@ -12,7 +12,8 @@ export interface Kept {
   /** Where they are. */
   readonly key: string;
   readonly outcome: 'stored' | 'duplicate' | 'conflict' | 'forgotten';
-  readonly sha256: string;
+  /** Of the bytes, in hex: worked out when it is asked for. */
+  readonly sha256: () => string;
 }
 
 export interface ObjectKeeperOptions {
@@ -58,10 +59,10 @@ export class ObjectKeeper {
     { provenance, contentType }: Examination,
     signal: AbortSignal | undefined,
   ): Promise<Kept> {
-    const sha256 = createHash('sha256').update(data).digest('hex');
+    const sha256 = hashOf(data);
     const details = {
       ...(contentType !== undefined && { contentType }),
-      ...(this.#store.supports.metadata && { metadata: objectMetadata(provenance.attributes, sha256) }),
+      ...(this.#store.supports.metadata && { metadata: objectMetadata(provenance.attributes, sha256()) }),
       signal,
     };
     for (let attempt = 0; attempt < VANISHING_ATTEMPTS; attempt += 1) {
@@ -71,7 +72,7 @@ export class ObjectKeeper {
       if (Buffer.compare(existing.data, data) === 0) return { key, outcome: 'duplicate', sha256 };
       if (isTombstone(existing.data)) return { key, outcome: 'forgotten', sha256 };
       // The key contains their hash: what is there already are these bytes.
-      const apart = conflictKey(key, sha256);
+      const apart = conflictKey(key, sha256());
       const isKnown = (await this.put(apart, data, details)) === 'exists';
       return { key: apart, outcome: isKnown ? 'duplicate' : 'conflict', sha256 };
     }
@@ -98,4 +99,13 @@ export class ObjectKeeper {
       }
     }
   }
+}
+
+/** A small part of what a file takes, but a part: who keeps no account needs none. */
+function hashOf(data: Uint8Array): () => string {
+  let hash: string | undefined;
+  return () => {
+    hash ??= createHash('sha256').update(data).digest('hex');
+    return hash;
+  };
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
+import type { ListObjectsV2CommandOutput, PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
 import { EventEmitter } from 'eventemitter3';
 import { apart } from '../apart';
 import { assertKey } from './key';
@@ -111,22 +111,18 @@ export class S3Store implements Store {
   }
 
   async *list(prefix = ''): AsyncGenerator<{ key: string; bytes: number }> {
-    let token: string | undefined;
-    do {
-      const page = await this.#request(async (client, { ListObjectsV2Command }) =>
-        client.send(
-          new ListObjectsV2Command({
-            Bucket: this.#bucket,
-            Prefix: this.#prefix + prefix,
-            ContinuationToken: token,
-          }),
-        ),
-      );
-      for (const { Key = '', Size = 0 } of page.Contents ?? []) {
+    for await (const { Contents = [] } of this.#pages(prefix)) {
+      for (const { Key = '', Size = 0 } of Contents) {
         yield { key: Key.slice(this.#prefix.length), bytes: Size };
       }
-      token = page.NextContinuationToken;
-    } while (token !== undefined);
+    }
+  }
+
+  async *folders(prefix: string): AsyncGenerator<string> {
+    for await (const { CommonPrefixes = [] } of this.#pages(prefix, '/')) {
+      for (const { Prefix = '' } of CommonPrefixes)
+        yield Prefix.slice(this.#prefix.length + prefix.length, -1);
+    }
   }
 
   async delete(key: string): Promise<void> {
@@ -175,6 +171,25 @@ export class S3Store implements Store {
   #nameOf(key: string): string {
     assertKey(key);
     return assertKey(this.#prefix + key);
+  }
+
+  /** The answers of a listing; with a delimiter, what follows it is left out. */
+  async *#pages(prefix: string, delimiter?: '/'): AsyncGenerator<ListObjectsV2CommandOutput> {
+    let token: string | undefined;
+    do {
+      const page = await this.#request(async (client, { ListObjectsV2Command }) =>
+        client.send(
+          new ListObjectsV2Command({
+            Bucket: this.#bucket,
+            Prefix: this.#prefix + prefix,
+            Delimiter: delimiter,
+            ContinuationToken: token,
+          }),
+        ),
+      );
+      yield page;
+      token = page.NextContinuationToken;
+    } while (token !== undefined);
   }
 
   /** The put that finds out whether the server heeds the condition; only one is under way. */

@@ -23,10 +23,10 @@ import type { S3StoreOptions } from './s3-options';
 import type { SinkEvents, SinkStats, StoredReport } from './sink-events';
 import type { Store } from './store';
 import type { RemovedEvent } from './store-events';
-import { isStore, storeAt } from './store-location';
+import { isStore, storeAt, usualConcurrency } from './store-location';
 
 export interface SinkOptions {
-  /** How many messages it stores at once. @default 16 */
+  /** How many messages it stores at once. @default 64 in a folder, else 16 */
   readonly concurrency?: number;
   /**
    * The key of each object: text and the fields `{id}`, `{ext}`, `{camera}`, `{track}`, `{sequence}`,
@@ -114,7 +114,8 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
    */
   constructor(location: string | Store, options: SinkOptions = {}) {
     super();
-    const { concurrency = 16, accept = 'image', retry = {}, s3 = {}, files = {} } = options;
+    const { accept = 'image', retry = {}, s3 = {}, files = {} } = options;
+    const { concurrency = usualConcurrency(location) } = options;
     const { maxPixels = 25_000_000, maxDecodeSeconds = 10, manifest = false } = options;
     this.#key = new KeyTemplate(options.key ?? DEFAULT_KEY_TEMPLATE, OWN_FOLDERS);
     if (!(Number.isInteger(concurrency) && concurrency > 0)) {
@@ -345,7 +346,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     const { payload, topic } = message;
     const receivedAt = 'receivedAt' in message ? arrivalOf(message) : undefined;
     const bytes = payload.byteLength;
-    const parts = { outcome, key, bytes, sha256, provenance, topic, type: contentType, receivedAt };
+    const parts = { outcome, key, bytes, sha256: sha256(), provenance, topic, type: contentType, receivedAt };
     return { row: rowOf({ ...parts, ...details }) };
   }
 

@@ -50,6 +50,11 @@ export interface Store {
   get(key: string): Promise<StoredObject | undefined>;
   /** Keys that begin with `prefix`, in no promised order. */
   list(prefix?: string): AsyncIterable<{ readonly key: string; readonly bytes: number }>;
+  /**
+   * The folders directly below a prefix that is empty or ends with `/`, by their names; for stores that need not
+   * list what is in them. It may name some in which there is nothing.
+   */
+  folders?(prefix: string): AsyncIterable<string>;
   /** Removes an object; harmless where there is none. */
   delete(key: string): Promise<void>;
   /**

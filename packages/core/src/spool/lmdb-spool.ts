@@ -19,7 +19,7 @@ import { SpoolLock } from './spool-lock';
 import { assertVersion } from './spool-version';
 
 export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
-  /** How many messages may wait; each takes some 50 bytes of memory besides. @default 1,000,000 */
+  /** How many messages may wait; each takes about 100 bytes of memory besides. @default 1,000,000 */
   readonly maximumMessages?: number;
   /** What they may take, in bytes. @default 1,073,741,824 (1 GiB) */
   readonly maximumBytes?: number;

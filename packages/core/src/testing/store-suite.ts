@@ -139,6 +139,21 @@ export function storeSuite({ describe, it, name, create }: StoreSuiteOptions): v
       for await (const { key, bytes: size } of store.list()) assert.equal(size, key.length);
     });
 
+    test('names the folders below a prefix, where it can', async (store) => {
+      if (!store.folders) return;
+      const folders = async (prefix: string) => {
+        const names: string[] = [];
+        for await (const name of store.folders?.(prefix) ?? []) names.push(name);
+        return names.sort();
+      };
+      for (const key of ['a/1.png', 'a/b/2.png', 'a/b/c/3.png', 'a-b/3.png', 'd.png'])
+        await store.put(key, bytes(key));
+      assert.deepEqual(await folders(''), ['a', 'a-b']);
+      assert.deepEqual(await folders('a/'), ['b']);
+      assert.deepEqual(await folders('a/b/c/'), []);
+      assert.deepEqual(await folders('none/'), []);
+    });
+
     test('lists nothing while it is empty', async (store) => {
       assert.deepEqual(await keysOf(store), []);
     });

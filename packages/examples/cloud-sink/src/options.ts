@@ -119,7 +119,10 @@ const options = {
     text: 'then wait, or remove the oldest; wait without it',
     value: 'policy',
   }),
-  concurrency: option(whole(1).default(16), { text: 'objects stored at once', value: 'number' }),
+  concurrency: option(whole(1).optional(), {
+    text: 'objects stored at once; 64 in a folder, else 16, without it',
+    value: 'number',
+  }),
   receipts: option(onOff().optional(), {
     text: 'tells edge-pipeline (with --receipts, too) of each face that is stored',
   }),

@@ -1,16 +1,18 @@
 import type { PutOptions, Store, StoredObject } from 'edge-relay';
 
-/** Bytes of files of the manifest that are kept. */
-const KEPT_BYTES = 64 * 1024 * 1024;
+/** Bytes of files of the manifest that are kept: some hours of a day with 100,000 faces. */
+const KEPT_BYTES = 16 * 1024 * 1024;
 
 /** A store in front of another that remembers the files of the manifest it has read: they never change. */
 export class CachingStore implements Store {
+  readonly folders?: NonNullable<Store['folders']>;
   readonly #store: Store;
   readonly #files = new Map<string, StoredObject>();
   #bytes = 0;
 
   constructor(store: Store) {
     this.#store = store;
+    if (store.folders) this.folders = store.folders.bind(store);
   }
 
   get location() {
