@@ -14,7 +14,7 @@ export interface Look {
  * What a close look is at: how wide the face is to be, in windows of the model (room for smaller and larger ones),
  * what is looked at on each side of it, as a fraction of its size, and how much smaller and larger it may be.
  * A face of the frame before has hardly moved: a look at it takes half of the time. One that only a quick look has
- * shown is looked at more finely, since all depends on it: OpenCV takes every pixel beyond two windows, else every other.
+ * shown is looked at more finely, since all depends on it.
  */
 const CLOSE = {
   new: { windows: 2.6, margin: 0.5, smaller: 0.7, larger: 1.4 },
@@ -22,6 +22,9 @@ const CLOSE = {
   expected: { windows: 2, margin: 0.5, smaller: 0.7, larger: 1.4 },
   steady: { windows: 2, margin: 0.35, smaller: 0.8, larger: 1.25 },
 } as const;
+
+/** OpenCV takes every pixel where a face is wider than this, in windows, and every other one where it is not. */
+const FINE_WINDOWS = 2;
 
 export interface SizeSettings {
   /** In pixels of the picture; 0 is without a limit. */
@@ -45,7 +48,8 @@ export function closeLook(picture: GreyImage, box: Box, settings: SizeSettings, 
       smallest: Math.floor(scale * Math.max(box.width * smaller, minFaceSize)),
       largest: Math.ceil(scale * Math.min(box.width * larger, maxFaceSize || Number.POSITIVE_INFINITY)),
       expected: known === 'expected' || known === 'steady',
-      fine: known === 'new' || known === 'young',
+      // A smaller face is seen at no more places than in any other look, and has no more neighbours.
+      fine: (known === 'new' || known === 'young') && box.width * scale > FINE_WINDOWS * window.width,
     },
     part,
   };
