@@ -155,6 +155,7 @@ const programs = new Set(
       'sudo',
     ],
     [
+      'journalctl',
       'mosquitto',
       'mosquitto_pub',
       'mosquitto_passwd',

@@ -3,18 +3,18 @@ import { RelayError, type RelayErrorCode } from '../errors';
 /** What ffmpeg says of a stream that cannot be read, what that means, and the cure. */
 const FAILURES: readonly (readonly [RegExp, RelayErrorCode, string])[] = [
   [
-    /401|unauthorized/i,
+    /failed: 401|error 401|returned 401|unauthorized/i,
     'SOURCE_DENIED',
     'wants a user and a password, or others. Put them into the URL: rtsp://user:password@host/ (with %40 for an @)',
   ],
   [
-    /403|forbidden/i,
+    /failed: 403|error 403|returned 403|forbidden/i,
     'SOURCE_DENIED',
     'does not let this user in. Check the user, and what the camera allows',
   ],
-  [/404|not found|stream not found/i, 'SOURCE_NOT_FOUND', 'has nothing there. Check the path'],
+  [/failed: 404|error 404|returned 404|not found/i, 'SOURCE_NOT_FOUND', 'has nothing there. Check the path'],
   [
-    /453|503|service unavailable|not enough bandwidth/i,
+    /failed: (453|503)|error 503|service unavailable|not enough bandwidth/i,
     'SOURCE_BUSY',
     'has too much to do. Many cameras serve few viewers at a time',
   ],
@@ -47,8 +47,10 @@ export function failureOf(location: string, stage: string, lastLines: readonly s
       { code: 'SOURCE_UNSUITABLE', stage },
     );
   }
+  // A port 40343 is no status 403, and a path may have any name.
+  const reasons = lines.map((line) => line.replace(/\b[a-z]+:\/\/[^\s']+/gi, ''));
   for (const [pattern, code, what] of FAILURES) {
-    if (!lines.some((line) => pattern.test(line))) continue;
+    if (!reasons.some((line) => pattern.test(line))) continue;
     const retryable = code !== 'SOURCE_DENIED';
     return new RelayError(`${location} ${what}.${said}`, { code, stage, retryable });
   }
