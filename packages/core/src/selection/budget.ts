@@ -1,6 +1,8 @@
 /** What may be sent of a camera. A quiet minute may be made up for in the next one, more not. */
 export interface BudgetOptions {
+  /** Pictures a minute of capture time; less than 1 is allowed. @default no limit */
   readonly picturesPerMinute?: number | undefined;
+  /** Bytes of encoded pictures a minute of capture time. @default no limit */
   readonly bytesPerMinute?: number | undefined;
 }
 
