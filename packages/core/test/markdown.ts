@@ -15,12 +15,14 @@ export interface CodeBlock {
   readonly output: string | undefined;
 }
 
-/** The documentation of a workspace: its README, the library's, and everything in docs. */
+/** The documentation of a workspace: its README and what else is at its root, the library's, and everything in docs. */
 export function documentsOf(workspace: string): string[] {
   const docs = join(workspace, 'docs');
   const guides = existsSync(docs) ? readdirSync(docs, { recursive: true, encoding: 'utf8' }) : [];
   return [
     'README.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
     join('packages', 'core', 'README.md'),
     ...guides.filter((name) => name.endsWith('.md')).map((name) => join('docs', name)),
   ].filter((name) => existsSync(join(workspace, name)));
