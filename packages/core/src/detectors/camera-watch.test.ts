@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Box, Face } from '../face';
 import { SeededRandom } from '../testing/seeded-random';
 import { CameraWatch, type LookCounts, type Seen, type WatchSettings } from './camera-watch';
@@ -375,6 +375,25 @@ describe('CameraWatch', () => {
     show(empty);
     expect(await first).toMatchObject({ looked: true });
     expect(await second).toMatchObject({ looked: false });
+  });
+
+  it('lets a picture that is damaged fail in its turn, however soon it fails', async () => {
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', listen);
+    onTestFinished(() => void process.off('unhandledRejection', listen));
+    const world = new World();
+    let show = (_: GreyImage) => {};
+    const late = new Promise<GreyImage>((resolve) => (show = resolve));
+    const outcomes = Promise.allSettled([
+      world.next({ picture: late }),
+      world.next({ picture: Promise.reject(new Error('damaged')) }),
+      world.next(),
+    ]);
+    await new Promise((resolve) => setImmediate(resolve));
+    show({ data: new Uint8Array(width * height).fill(90), width, height });
+    expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(unhandled).toEqual([]);
   });
 
   it('goes on after a frame that failed', async () => {

@@ -43,6 +43,16 @@ describe('A detection thread', () => {
     expect(large.stats).toMatchObject({ frames: 4, recycled: 2, restarts: 0, heapBytes: 10 });
   });
 
+  it('that is being replaced keeps nobody from a look at another camera', async () => {
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+    await using large = new FaceDetector({ workers: 1, workerUrl, maxThreadBytes: 999 });
+    for (const camera of ['door', 'yard', 'gate']) {
+      const detections = await large.transform({ ...picture(9), camera });
+      expect(detections).toMatchObject([{ frame: { camera }, faces: [] }]);
+    }
+    expect(large.stats).toMatchObject({ frames: 3, recycled: 3 });
+  });
+
   it('keeps its memory over 500 pictures of a megapixel and of changing size', async () => {
     // Only the coarsest looks, which take little time: what a picture leaves behind would be its megapixel.
     await using steady = new FaceDetector({ workers: 1, minFaceSize: 900, detectionWidth: 0 });
