@@ -396,6 +396,18 @@ describe('CameraWatch', () => {
     expect(unhandled).toEqual([]);
   });
 
+  it('holds nothing of frames that are through', async () => {
+    const world = new World();
+    const sights: WeakRef<object>[] = [];
+    for (let frame = 0; frame < 40; frame += 1) {
+      world.people = [person(300 + 8 * (frame % 2), 200)];
+      sights.push(new WeakRef(await world.next()));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    globalThis.gc!();
+    expect(sights.filter((sight) => sight.deref() !== undefined).length).toBeLessThan(10);
+  });
+
   it('goes on after a frame that failed', async () => {
     const world = new World();
     await expect(world.next({ picture: Promise.reject(new Error('damaged')) })).rejects.toThrow('damaged');

@@ -141,6 +141,15 @@ describe('best', () => {
     expect(selector.stats.flickers).toBeGreaterThan(0);
   });
 
+  it('counts somebody who was hidden for a second as one person, and as no flicker', async () => {
+    const isHidden = (frame: number) => frame >= 30 && frame < 55;
+    const detections = film({ seconds: 3, boxes: (frame) => (isHidden(frame) ? [] : [person]) });
+    const { pictures, selector, told } = await select({}, detections);
+    expect(pictures).toHaveLength(1);
+    expect(selector.stats).toMatchObject({ people: 1, flickers: 0 });
+    expect(told.end).toEqual([expect.objectContaining({ track: pictures[0]!.subject, looks: 50 })]);
+  });
+
   it('takes every photo for a visit of its own', async () => {
     const stills = film({ seconds: 0.2, boxes: () => [person, other] }).map((detection) => ({
       ...detection,
