@@ -306,6 +306,32 @@ describe('CameraWatch', () => {
     );
   });
 
+  it('waits for what the frame before has shown before it says who waits', async () => {
+    const world = new World();
+    await world.next({ after: 200 });
+    const people = [person(620, 300)];
+    world.people = people;
+    let finish = () => {};
+    const waiting = new Promise<void>((resolve) => (finish = resolve));
+    const first = world.next({
+      after: 200,
+      search: async (looks) => {
+        await waiting;
+        return { findings: looks.map((look) => seenIn(look, people)), milliseconds: looks.map(() => 1) };
+      },
+    });
+    // Somebody else comes elsewhere, so that this frame is looked at.
+    world.people = [...people, person(100, 100)];
+    const second = world.next();
+    await new Promise((resolve) => setImmediate(resolve));
+    finish();
+    expect(isAt((await first).faces, people[0]!)).toBe(true);
+    const { faces, waiting: unseen, looked } = await second;
+    expect(looked).toBe(true);
+    expect(isAt(faces, world.people[1]!)).toBe(true);
+    expect(isAt([...faces, ...unseen], people[0]!)).toBe(true);
+  });
+
   it.each([
     ['a picture of its own', { still: true }],
     ['a frame long after the one before', { after: 400 }],

@@ -107,6 +107,8 @@ describe('a person', () => {
       expect(comesBackAfter(seconds)).toEqual({ confirmed: ['track-1'], last: ['track-1'] });
     }
     expect(comesBackAfter(4.2)).toEqual({ confirmed: ['track-1', 'track-2'], last: ['track-2'] });
+    const faraway = show(trackerOf(), [...still(30), ...empty(91), ...still(15, 900)]);
+    expect(idsOf(faraway.at(-1)!)).toEqual(['track-2']);
   });
 
   it('is found again where it walked to behind a pillar', () => {
@@ -138,6 +140,27 @@ describe('a person', () => {
     const trackings = show(tracker, [...leftward, ...empty(28), ...rightward]);
     expect(confirmedIn(trackings)).toEqual(['track-1', 'track-2']);
     expect(idsOf(trackings.at(-1)!)).toEqual(['track-2']);
+  });
+
+  it('is where its face was seen last, also in the look that shows who it is', () => {
+    const tracker = trackerOf();
+    const faces = [...still(30), ...empty(20), ...Array.from({ length: 8 }, (_, x) => [faceAt(500 + 4 * x)])];
+    for (const [index, seen] of faces.entries()) {
+      const [track] = tracker.update({ ...frame, at: index * 33, faces: seen }).tracks;
+      expect(track?.box).toEqual(seen[0]?.box);
+    }
+    expect(tracker.tracks).toMatchObject([{ id: 'track-1' }]);
+  });
+
+  it('stands where nothing moves', () => {
+    const tracker = trackerOf();
+    show(
+      tracker,
+      Array.from({ length: 20 }, (_, index) => [faceAt(300 + index * 10)]),
+    );
+    expect(tracker.tracks[0]!.speed).toBeGreaterThan(2);
+    tracker.update({ ...frame, at: 20 * 33, faces: [faceAt(490)], looked: false });
+    expect(tracker.tracks[0]!.speed).toBe(0);
   });
 
   it('is not whoever only seems to go its way at first', () => {
@@ -184,6 +207,10 @@ describe('a person', () => {
     const often = Array.from({ length: 30 }, () => [...still(1), ...empty(1)]).flat();
     const missedMore = show(trackerOf(), [...still(12), ...often, ...empty(4), ...still(1)]);
     expect(idsOf(missedMore.at(-1)!)).toEqual(['track-1']);
+    // The looks that missed before it was known again count as well.
+    const lost = [...still(12), ...empty(10), ...still(1), ...empty(10), ...still(1)];
+    const again = show(trackerOf(), [...lost, ...empty(5), ...still(1)]);
+    expect(idsOf(again.at(-1)!)).toEqual(['track-1']);
   });
 
   it('goes on as it came back, when it is hidden once more', () => {
@@ -316,6 +343,14 @@ describe('confirmation', () => {
     expect(confirmedIn(show(trackerOf({ confirmShare: 0.5 }), looks('##.##..##.#.##..')))).toEqual([
       'track-1',
     ]);
+  });
+
+  it('takes so many hits, also where a smaller share of the looks is enough', () => {
+    const looks = (pattern: string) => [...pattern].map((look) => (look === '#' ? [faceAt(500)] : []));
+    const confirmed = (pattern: string) =>
+      confirmedIn(show(trackerOf({ confirmShare: 0.5 }), looks(pattern), { everyMs: 200 }));
+    expect(confirmed('#.#')).toEqual([]);
+    expect(confirmed('#.###')).toEqual(['track-1']);
   });
 
   it('does not come with a look that missed', () => {
