@@ -344,7 +344,7 @@ export class CameraWatch {
     const found = first.findings.map((findings, index) =>
       findings.map((finding) => placed(finding, looks[index]!)),
     );
-    const sure = withoutDoubles(found.slice(0, close.length).flat());
+    const sure = found.slice(0, close.length).flat();
     const shown = withoutDoubles(found.slice(close.length).flat());
     const unsure = this.#unsure(shown, sure, at);
     const again = unsure.map(({ box }) => closeLook(picture, box, this.#settings, 'new'));
