@@ -325,6 +325,18 @@ describe('CameraWatch', () => {
     expect(seen.size).toBe(12);
   });
 
+  it('has less time for the rest of the frame, the more close looks take', async () => {
+    const world = new World({ budgetMs: 10, fullLookMs: 100, motionGate: false });
+    world.cost = 0.0005;
+    world.people = Array.from({ length: 6 }, (_, index) => person(40 + 150 * index, 60, 50));
+    await world.next();
+    await world.frames(80);
+    const costs = world.looks
+      .slice(1)
+      .map((looks) => looks.reduce((sum, { image }) => sum + image.data.length * 0.0005, 0));
+    expect(costs.reduce((sum, cost) => sum + cost, 0) / costs.length).toBeLessThan(11);
+  });
+
   it('has time for some of the newcomers of one frame only, and finds all of them', async () => {
     const world = new World({ budgetMs: 10 });
     world.cost = 0.0005;

@@ -221,9 +221,9 @@ describe('a person', () => {
     const trackings = show(tracker, [
       ...walk(400, 0, 30),
       ...empty(10),
-      ...walk(440, 12, 6),
+      ...walk(440, 20, 6),
       ...empty(18),
-      ...walk(440 + 24 * 12, 12, 8),
+      ...walk(440 + 24 * 20, 20, 8),
     ]);
     expect(idsOf(trackings.at(-1)!)).toEqual(['track-1']);
     expect(confirmedIn(trackings)).toEqual(['track-1']);
