@@ -35,7 +35,7 @@ export class Budget {
 
   /** What forbids another picture at a time (in milliseconds, of capture), if anything does. */
   refusal(at: number): 'pictures' | 'bytes' | undefined {
-    const minutes = Math.max(0, at - (this.#at ?? at)) / 60_000;
+    const minutes = (at - (this.#at ?? at)) / 60_000;
     this.#at = at;
     for (const kind of ['pictures', 'bytes'] as const) {
       if (minutes > 0) {
