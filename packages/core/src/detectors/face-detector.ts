@@ -86,7 +86,8 @@ export class FaceDetector
     super();
     this.#settings = detectorSettings(options);
     this.name = `detector ${this.#settings.name}`;
-    this.concurrency = this.#settings.workers;
+    // One more than there are threads: what is through early still waits for the frame before it.
+    this.concurrency = this.#settings.workers + 1;
   }
 
   /** Counters since the detector was made, as they are now. */
