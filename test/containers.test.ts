@@ -1,9 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { validate as validateDockerfile } from 'dockerfile-utils';
-import { Publisher, Subscriber } from 'edge-relay';
+import { Publisher } from 'edge-relay';
 import { freePort } from 'edge-relay/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
@@ -13,10 +14,10 @@ import { containersIn, readComposeFile } from './containers/compose-file';
 import { type Container, readVariables } from './containers/container';
 import { readDockerfile } from './containers/dockerfile';
 import { type App, buildImage, dockerfileOf, type Image, workspace } from './containers/image';
-import { Machine, type Running } from './containers/machine';
+import { type Changes, Machine, type Running } from './containers/machine';
 import { containersOf, problemsOf, readKustomization, readManifests } from './containers/manifests';
 import { shownAs, takeSteps } from './containers/steps';
-import { filesIn, photoFolder, temporaryFolder } from './materials';
+import { filesIn, photoFolder } from './materials';
 
 const deploy = join(workspace, 'packages', 'examples', 'deploy');
 const sides = ['edge', 'cloud'] as const;
@@ -42,7 +43,9 @@ describe.each(apps)('the Dockerfile of %s', (app) => {
     const generic = (steps: typeof dockerfile.build) =>
       steps.map(({ keyword, text }) => `${keyword} ${text.replace(/edge-relay-[a-z-]+/, 'edge-relay-APP')}`);
     expect(generic(dockerfile.build)).toEqual(generic(other.build));
-    expect(dockerfile.build.find(({ keyword }) => keyword === 'FROM')?.text).toMatch(/-bookworm-slim AS build$/);
+    expect(dockerfile.build.find(({ keyword }) => keyword === 'FROM')?.text).toMatch(
+      /-bookworm-slim AS build$/,
+    );
     expect(dockerfile.image[0]?.text).toMatch(/-bookworm-slim$/);
     expect([...dockerfile.build, ...dockerfile.image].join('\n')).not.toMatch(/amd64|arm64|x64|x86/);
   });
@@ -61,7 +64,12 @@ describe.each(sides)('the files of the machine %s', (side) => {
   const services = Object.entries(file.services);
 
   it.each(services)('%s has no more rights, memory, logs or time than it needs', (_, service) => {
-    expect(service).toMatchObject({ restart: 'unless-stopped', init: true, read_only: true, cap_drop: ['ALL'] });
+    expect(service).toMatchObject({
+      restart: 'unless-stopped',
+      init: true,
+      read_only: true,
+      cap_drop: ['ALL'],
+    });
     expect(service.privileged).toBeUndefined();
     expect(service.logging.options).toEqual({ 'max-size': '10m', 'max-file': '3' });
     for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:|^8883:8883$/);
@@ -109,12 +117,14 @@ describe.each(sides)('the files of the machine %s', (side) => {
     const secrets = Object.values(file.secrets).map(({ file: path }) => path.replace('./', ''));
     expect([...secretGenerator.flatMap((one) => one.files ?? [])].sort()).toEqual(secrets.sort());
   });
+});
 
-  it('are manifests that Kubernetes knows', () => {
-    const manifests = readManifests(folderOf(side));
-    expect(problemsOf(manifests)).toEqual([]);
-    const text = JSON.stringify(manifests).replace('"readOnly', '"raedOnly');
-    expect(problemsOf(JSON.parse(text))).toEqual([expect.stringContaining('raedOnly')]);
+describe('the manifests', () => {
+  it('are such as Kubernetes knows, which one with a slip would not be', () => {
+    const manifests = sides.flatMap((side) => readManifests(folderOf(side)));
+    const slip = manifests.find(({ kind }) => kind === 'Deployment');
+    const wrong = JSON.parse(JSON.stringify(slip).replace('"readOnly', '"raedOnly'));
+    expect(problemsOf([...manifests, wrong])).toEqual([expect.stringContaining('raedOnly')]);
   });
 });
 
@@ -151,9 +161,10 @@ describeWith('mosquitto', 'the containers', () => {
   const images: Record<string, Image> = {};
   let made: ReturnType<typeof takeSteps>;
 
-  beforeAll(() => {
+  beforeAll(async () => {
     made = takeSteps();
-    for (const app of apps) images[`edge-relay/${app}:0.1.0`] = buildImage(app);
+    const built = await Promise.all(apps.map(buildImage));
+    for (const [index, app] of apps.entries()) images[`edge-relay/${app}:0.1.0`] = built[index]!;
   });
 
   afterAll(() => {
@@ -165,10 +176,11 @@ describeWith('mosquitto', 'the containers', () => {
   async function machines({ source = '' } = {}): Promise<Record<Side, Machine>> {
     const [edgePort, cloudPort] = [await freePort(), await freePort()];
     const secrets = (side: Side) => join(made[side], 'secrets');
+    const variables = { ...variablesOf('edge'), CLOUD_URL: 'mqtts://cloud.example', SOURCE: source };
     const edge = new Machine({
       ...{ folder: folderOf('edge'), secrets: secrets('edge'), images },
-      containers: containers('edge', { ...variablesOf('edge'), CLOUD_URL: 'mqtts://cloud.example', SOURCE: source }),
-      ports: { 'mosquitto:1883': edgePort, 'cloud.example:8883': cloudPort },
+      containers: containers('edge', variables),
+      ports: { 'mosquitto:1883': edgePort, 'cloud.example:8883': cloudPort, '127.0.0.1:8883': cloudPort },
     });
     const cloud = new Machine({
       ...{ folder: folderOf('cloud'), secrets: secrets('cloud'), images },
@@ -190,28 +202,192 @@ describeWith('mosquitto', 'the containers', () => {
     expect(variablesOf('edge').CLOUD_URL).toBe('mqtts://cloud.example');
   });
 
-  const orders = [
-    ['edge mosquitto', 'cloud mosquitto', 'cloud cloud-sink', 'edge bridge', 'edge listener', 'edge detector'],
-    ['edge detector', 'edge listener', 'edge bridge', 'cloud cloud-sink', 'cloud mosquitto', 'edge mosquitto'],
-  ] as const;
+  const inOrder = [
+    ...['edge mosquitto', 'cloud mosquitto', 'cloud cloud-sink'],
+    ...['edge bridge', 'edge listener', 'edge detector'],
+  ];
 
-  it.each(orders)('carry faces to the store, started as %s, %s, %s, %s, %s, %s', async (...order) => {
-    const both = await machines({ source: await photoFolder(PHOTOS) });
+  /** Starts containers one after the other. */
+  async function startAll(
+    both: Record<Side, Machine>,
+    order: readonly string[],
+    changes: Readonly<Record<string, Changes>> = {},
+  ): Promise<Record<string, Running>> {
     const running: Record<string, Running> = {};
     for (const one of order) {
       const [side, name] = one.split(' ') as [Side, string];
-      running[name] = both[side].start(name);
-      await new Promise((resolve) => setTimeout(resolve, 700));
+      running[one] = both[side].start(name, changes[one]);
+      await new Promise((resolve) => setTimeout(resolve, 300));
     }
+    return running;
+  }
+
+  /** The exit code of an image's health check, asked of a container that runs here. */
+  async function healthOf(app: App, running: Running): Promise<number | null> {
+    const port = () => /metrics at http:\/\/127\.0\.0\.1:(\d+)\//.exec(running.log)?.[1];
+    await until(
+      () => port() !== undefined,
+      () => running.log,
+    );
+    const { healthcheck, environment } = images[`edge-relay/${app}:0.1.0`]!;
+    const [program, ...words] = healthcheck;
+    const mapped = words.map((word) => word.replace(`:${environment.EDGE_RELAY_METRICS}/`, `:${port()}/`));
+    return spawnSync(program!, mapped).status;
+  }
+
+  it('carry faces to the store, started from the wrong end', async () => {
+    const both = await machines({ source: await photoFolder(PHOTOS) });
+    const running = await startAll(both, [...inOrder].reverse());
     const store = join(both.cloud.volume('faces'), 'faces');
     await until(
-      async () => (await filesIn(store)).length === FACES,
+      async () => (await filesIn(store)).length >= FACES,
       () => logsOf(both),
     );
     await until(
-      () => /face received, \d+ bytes/.test(running.listener!.log),
+      () => /face received, \d+ bytes/.test(running['edge listener']!.log),
       () => logsOf(both),
     );
-    expect(running.mosquitto!.log).not.toMatch(/error/i);
+  });
+
+  it('carry faces to the store, started in order and then all killed, and answer their health checks', async () => {
+    const environment = { EDGE_RELAY_LOOP: 'on', EDGE_RELAY_FRAMES_PER_SECOND: '2' };
+    const both = await machines({ source: await photoFolder(1) });
+    const running = await startAll(both, inOrder, { 'edge detector': { environment } });
+    const store = join(both.cloud.volume('faces'), 'faces');
+    const stored = async () => (await filesIn(store)).length;
+    await until(
+      async () => (await stored()) >= 3,
+      () => logsOf(both),
+    );
+    const [bridge, sink] = [running['edge bridge']!, running['cloud cloud-sink']!];
+    expect(await healthOf('edge-pipeline', bridge)).toBe(0);
+    expect(await healthOf('cloud-sink', sink)).toBe(0);
+    for (const one of Object.values(running)) one.kill();
+    expect(await healthOf('cloud-sink', sink)).toBe(1);
+    const before = await stored();
+    await until(
+      async () => (await stored()) >= before + 6,
+      () => logsOf(both),
+    );
+    for (const [name, { ends }] of Object.entries(running)) expect(ends, name).toContain('SIGKILL');
+  });
+
+  it('keep more than 1,000 messages for who is away, also through a restart', async () => {
+    const { edge } = await machines();
+    const broker = edge.start('mosquitto');
+    const passwordOf = (user: string) => readFileSync(join(made.edge, 'secrets', user), 'utf8').trim();
+    const url = `mqtt://127.0.0.1:${edge.port('mosquitto:1883')}`;
+    const topic = 'hw3facestx2';
+    const session = ['-p', new URL(url).port, '-t', topic, '-q', '1', '-c', '-i', 'away'];
+    const subscribe = (...more: string[]) =>
+      promisify(execFile)('mosquitto_sub', [...session, '-u', 'bridge', '-P', passwordOf('bridge'), ...more]);
+    await until(
+      async () =>
+        await subscribe('-E').then(
+          () => true,
+          () => false,
+        ),
+      () => edge.log,
+    );
+    const count = 1_500;
+    await using publisher = new Publisher({
+      url,
+      topic,
+      username: 'detector',
+      password: passwordOf('detector'),
+    });
+    const messages = Array.from({ length: count }, (_, number) => ({
+      payload: Buffer.from(`message ${number}`),
+    }));
+    await Promise.all(messages.map((message) => publisher.publish(message)));
+    await publisher.close();
+    await broker.stop();
+    edge.start('mosquitto');
+    await until(
+      () => /running/.test(edge.log),
+      () => edge.log,
+    );
+    const { stdout } = await subscribe('-C', String(count));
+    const received = new Set(stdout.trimEnd().split('\n'));
+    expect(received.size).toBe(count);
+  });
+
+  describe('end, and say what is wrong', () => {
+    const wrong = (path: string) => ({ files: { [path]: 'secrets/authority.crt' } });
+    const missing = (path: string) => ({ files: { [path]: 'secrets/missing' } });
+    const variable = (name: string, value: string) => ({ environment: { [name]: value } });
+    it.each([
+      [
+        'a wrong password',
+        'edge',
+        'detector',
+        wrong('/run/secrets/detector'),
+        1,
+        /does not let user .*detector/,
+      ],
+      ['a wrong password', 'edge', 'bridge', wrong('/run/secrets/cloud'), 1, /does not let user .*device-1/],
+      ['a wrong password', 'cloud', 'cloud-sink', wrong('/run/secrets/sink'), 1, /does not let user .*sink/],
+      ['no password', 'edge', 'detector', missing('/run/secrets/detector'), 2, /secrets\/detector/],
+      ['no authority', 'edge', 'bridge', missing('/run/secrets/authority.crt'), 2, /secrets\/authority.crt/],
+      [
+        'no configuration',
+        'edge',
+        'bridge',
+        missing('/etc/edge-relay/edge-pipeline.yaml'),
+        2,
+        /cannot be read/,
+      ],
+      [
+        'a name that is not in the certificate',
+        'edge',
+        'bridge',
+        variable('CLOUD_URL', 'mqtts://127.0.0.1'),
+        1,
+        /not for 127/,
+      ],
+      [
+        'an authority that it does not know',
+        'edge',
+        'bridge',
+        variable('EDGE_RELAY_CLOUD_CA', ''),
+        1,
+        /not trusted/,
+      ],
+      [
+        'a value that cannot be',
+        'cloud',
+        'cloud-sink',
+        variable('EDGE_RELAY_MAX_AGE', 'long'),
+        2,
+        /EDGE_RELAY_MAX_AGE/,
+      ],
+      [
+        'no certificate',
+        'cloud',
+        'mosquitto',
+        missing('/run/secrets/broker.crt'),
+        1,
+        /load server certificate .*broker.crt/,
+      ],
+      [
+        'no passwords',
+        'edge',
+        'mosquitto',
+        missing('/run/secrets/passwords'),
+        13,
+        /Unable to open pwfile .*passwords/,
+      ],
+    ] as const)('with %s at the %s %s', async (_, side, name, changes, code, message) => {
+      const both = await machines({ source: await photoFolder(1) });
+      for (const machine of Object.values(both)) machine.start('mosquitto');
+      await both[side].stop(name);
+      const running = both[side].start(name, changes);
+      await until(
+        () => running.ends.length > 0,
+        () => logsOf(both),
+      );
+      expect(running.log).toMatch(message);
+      expect(running.ends[0]).toBe(code);
+    });
   });
 });

@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { type Dockerfile, readDockerfile } from './dockerfile';
 
 export type App = 'edge-pipeline' | 'cloud-sink';
@@ -17,11 +18,11 @@ export interface Image extends Dockerfile {
 export const dockerfileOf = (app: App): string => join(workspace, 'packages', 'examples', app, 'Dockerfile');
 
 /** Runs the last step of a Dockerfile's build stage, as it stands there, in this workspace, which is set up. */
-export function buildImage(app: App): Image {
+export async function buildImage(app: App): Promise<Image> {
   const dockerfile = readDockerfile(dockerfileOf(app));
   const folder = mkdtempSync(join(tmpdir(), 'edge-relay-image-'));
   const { text } = dockerfile.build.findLast(({ keyword }) => keyword === 'RUN')!;
   const command = text.replace(/ \/app$/, ` ${folder}/app`);
-  execFileSync('sh', ['-c', command], { cwd: workspace, stdio: 'pipe', env: { ...process.env, CI: 'true' } });
+  await promisify(execFile)('sh', ['-c', command], { cwd: workspace, env: { ...process.env, CI: 'true' } });
   return { ...dockerfile, app: join(folder, 'app') };
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Container } from './container';
@@ -18,6 +19,9 @@ export interface MachineOptions {
   readonly ports: Readonly<Record<string, number>>;
 }
 
+/** What a test wants to be otherwise than it ships. */
+export type Changes = Partial<Pick<Container, 'environment' | 'files'>>;
+
 /**
  * Runs the containers of a machine as processes: their command lines, variables, files and volumes as described,
  * with a folder of ours in the place of `/`, and loopback in the place of their network. Who ends is started again.
@@ -31,13 +35,24 @@ export class Machine {
     this.#options = options;
   }
 
-  /** Starts a container, with other variables, files or arguments where a test wants it wrong. */
-  start(name: string, changes: Partial<Container> = {}): Running {
+  /** Starts a container. */
+  start(name: string, { environment, files }: Changes = {}): Running {
     const container = this.#options.containers.find((one) => one.name === name);
     if (!container) throw new Error(`no container ${name}`);
-    const running = new Running(this.#processOf({ ...container, ...changes }));
+    const running = new Running(
+      this.#processOf({
+        ...container,
+        environment: { ...container.environment, ...environment },
+        files: { ...container.files, ...files },
+      }),
+    );
     this.#running.set(name, running);
     return running;
+  }
+
+  /** Stops a container, where it runs. */
+  async stop(name: string): Promise<void> {
+    await this.#running.get(name)?.stop();
   }
 
   /** What is in a volume, as a folder. */
@@ -45,6 +60,11 @@ export class Machine {
     const path = join(this.#folder, 'volumes', name);
     mkdirSync(path, { recursive: true });
     return path;
+  }
+
+  /** Where on loopback something of the machine listens, by `name:port`. */
+  port(listener: string): number {
+    return this.#options.ports[listener]!;
   }
 
   get log(): string {
@@ -70,9 +90,15 @@ export class Machine {
     for (const [path, file] of Object.entries(container.files)) {
       if (path.endsWith('/mosquitto.conf')) {
         mkdirSync(dirname(join(root, path)), { recursive: true });
-        writeFileSync(join(root, path), this.#brokerFile(container, readFileSync(join(folder, file), 'utf8'), root));
+        writeFileSync(
+          join(root, path),
+          this.#brokerFile(container, readFileSync(join(folder, file), 'utf8'), root),
+        );
       } else {
-        put(path, file.startsWith('secrets/') ? join(secrets, file.slice('secrets/'.length)) : join(folder, file));
+        put(
+          path,
+          file.startsWith('secrets/') ? join(secrets, file.slice('secrets/'.length)) : join(folder, file),
+        );
       }
     }
     const mapped = (text: string) => this.#hosts(inRoot(text, root));
@@ -89,7 +115,11 @@ export class Machine {
       environment: {
         ...Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, mapped(value)])),
         // Paths that stand in the shipped configuration, and ports that several containers have each for itself.
-        ...(image && { SPOOL: join(root, image.folder), EDGE_RELAY_METRICS: '0', EDGE_RELAY_METRICS_HOST: '127.0.0.1' }),
+        ...(image && {
+          SPOOL: join(root, image.folder),
+          EDGE_RELAY_METRICS: '0',
+          EDGE_RELAY_METRICS_HOST: '127.0.0.1',
+        }),
       },
     };
   }
@@ -98,17 +128,23 @@ export class Machine {
   #brokerFile({ name }: Container, text: string, root: string): string {
     const asRoot = process.getuid?.() === 0 ? 'user root\n' : '';
     return `${asRoot}${text}`
-      .replaceAll(/^(password_file|acl_file|persistence_location|certfile|keyfile) (\S+)$/gm, (_, option, path) => {
-        return `${option} ${join(root, path)}`;
-      })
-      .replace(/^listener (\d+)$/m, (_, port) => `listener ${this.#options.ports[`${name}:${port}`]} 127.0.0.1`);
+      .replaceAll(
+        /^(password_file|acl_file|persistence_location|certfile|keyfile) (\S+)$/gm,
+        (_, option, path) => {
+          return `${option} ${join(root, path)}`;
+        },
+      )
+      .replace(
+        /^listener (\d+)$/m,
+        (_, port) => `listener ${this.#options.ports[`${name}:${port}`]} 127.0.0.1`,
+      );
   }
 
   /** Addresses at the names of containers. */
   #hosts(text: string): string {
     return text.replace(/^(mqtts?):\/\/([\w.-]+)$/, (address, protocol, host) => {
       const port = this.#options.ports[`${host}:${protocol === 'mqtts' ? 8883 : 1883}`];
-      return port === undefined ? address : `${protocol}://localhost:${port}`;
+      return port === undefined ? address : `${protocol}://${isIP(host) ? host : 'localhost'}:${port}`;
     });
   }
 }

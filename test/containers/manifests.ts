@@ -64,7 +64,7 @@ export function containersOf(folder: string, settings: Readonly<Record<string, s
       arguments: container!.args ?? [],
       environment: Object.fromEntries(
         (container!.env ?? []).flatMap((variable) => {
-          const value = valueOf(variable, settings);
+          const value = readVariable(variable, settings);
           return value === undefined ? [] : [[variable.name, value]];
         }),
       ),
@@ -88,7 +88,7 @@ export function containersOf(folder: string, settings: Readonly<Record<string, s
   });
 }
 
-function valueOf(
+function readVariable(
   { name, value, valueFrom }: EnvVar,
   settings: Readonly<Record<string, string>>,
 ): string | undefined {
