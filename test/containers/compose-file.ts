@@ -5,10 +5,7 @@ import { bytesOf, type Container } from './container';
 export interface Service {
   readonly image: string;
   readonly command: readonly string[];
-  readonly restart: string;
-  readonly init: boolean;
-  readonly read_only: boolean;
-  readonly cap_drop: readonly string[];
+  readonly read_only?: boolean;
   readonly logging: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
   readonly build?: { readonly context: string; readonly dockerfile: string };
   readonly environment?: Readonly<Record<string, string>>;
@@ -56,7 +53,7 @@ export function containersIn({ services, secrets }: ComposeFile): Container[] {
       groups: (service.group_add ?? []).map(Number),
       memoryBytes: bytesOf(service.mem_limit),
       stopSeconds: Number.parseInt(service.stop_grace_period, 10),
-      isReadOnly: service.read_only,
+      isReadOnly: service.read_only ?? false,
     };
   });
 }
