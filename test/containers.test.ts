@@ -199,6 +199,21 @@ describeWith('mosquitto', 'the containers', () => {
 
   const logsOf = ({ edge, cloud }: Record<Side, Machine>) => `${edge.log}\n${cloud.log}`;
 
+  it('have passwords that the broker alone could not tell', () => {
+    const usersOf = (side: Side) =>
+      readFileSync(join(made[side], 'secrets', 'passwords'), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => /^([\w-]+):\$7\$/.exec(line)?.[1]);
+    expect(usersOf('cloud')).toEqual(['sink', 'device-1', 'device-2']);
+    expect(usersOf('edge')).toEqual(['detector', 'bridge', 'listener']);
+    const accessOf = (side: Side) => readFileSync(join(folderOf(side), 'mosquitto.acl'), 'utf8');
+    for (const side of sides) {
+      const named = [...accessOf(side).matchAll(/^user (.*)$/gm)].map(([, user]) => user);
+      expect(usersOf(side)).toEqual(expect.arrayContaining(named));
+    }
+  });
+
   it('have a certificate for the names by which the broker is reached', () => {
     const certificate = new X509Certificate(readFileSync(join(made.cloud, 'secrets', 'broker.crt')));
     for (const host of ['mosquitto', 'localhost']) expect(certificate.checkHost(host)).toBe(host);
@@ -256,7 +271,7 @@ describeWith('mosquitto', 'the containers', () => {
     expect(running['edge detector']!.log).toContain(`${FACES} stored`);
   });
 
-  it('carry faces to the store, started in order and then all killed, and answer their health checks', async () => {
+  it('carry faces to the store, started in order, all killed, and stopped; and answer their health checks', async () => {
     const environment = { EDGE_RELAY_LOOP: 'on', EDGE_RELAY_FRAMES_PER_SECOND: '2' };
     const both = await machines({ source: await photoFolder(1) });
     const running = await startAll(both, inOrder, { 'edge detector': { environment } });
@@ -280,7 +295,11 @@ describeWith('mosquitto', 'the containers', () => {
       async () => (await stored()) >= before + 6,
       () => logsOf(both),
     );
-    for (const [name, { ends }] of Object.entries(running)) expect(ends, name).toContain('SIGKILL');
+    for (const [name, one] of Object.entries(running).reverse()) {
+      expect(one.ends, name).toContain('SIGKILL');
+      await one.stop();
+      if (name !== 'edge listener') expect(one.ends.at(-1), one.log).toBe(0);
+    }
   });
 
   it('keep more than 1,000 messages for who is away, also through a restart', async () => {

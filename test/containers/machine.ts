@@ -72,7 +72,7 @@ export class Machine {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#running.values()].map((running) => running.stop()));
+    await Promise.all([...this.#running.values()].map((running) => running.stop('SIGKILL')));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -190,11 +190,11 @@ export class Running {
     this.#child.kill('SIGKILL');
   }
 
-  /** SIGTERM, and no start any more. */
-  async stop(): Promise<void> {
+  /** No start any more. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#again);
-    this.#child.kill('SIGTERM');
+    this.#child.kill(signal);
     await this.#exited;
   }
 

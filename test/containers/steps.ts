@@ -21,13 +21,18 @@ export function takeSteps(): { readonly edge: string; readonly cloud: string } {
   const root = mkdtempSync(join(tmpdir(), 'edge-relay-steps-'));
   const deploy = join('packages', 'examples', 'deploy');
   const machines = { cloud: join(root, 'cloud', deploy, 'cloud'), edge: join(root, 'edge', deploy, 'edge') };
-  for (const name of ['cloud', 'edge'] as const) {
-    cpSync(join(workspace, deploy, name), machines[name], { recursive: true });
-    const script = shownAs(`steps ${name}`)
-      .replaceAll(/^docker run .*? (mosquitto_passwd .*?)\/secrets\/(\w+)$/gm, '$1$2')
+  const take = (steps: string, side: 'cloud' | 'edge') => {
+    const script = shownAs(`steps ${steps}`)
+      .replaceAll(/^docker run .*? (mosquitto_passwd .*?)\/secrets\/(\w+)/gm, '$1$2')
+      .replaceAll(/^docker compose .*$/gm, '')
       .replaceAll(/^scp \S+?:edge-relay\/(\S+) (\S+)$/gm, `cp ${join(root, 'cloud')}/$1 $2`)
       .replaceAll('cloud.example', 'localhost');
-    execFileSync('sh', ['-euc', script], { cwd: join(root, name), stdio: 'pipe' });
+    execFileSync('sh', ['-euc', script], { cwd: join(root, side), stdio: 'pipe' });
+  };
+  for (const side of ['cloud', 'edge'] as const) {
+    cpSync(join(workspace, deploy, side), machines[side], { recursive: true });
+    take(side, side);
   }
+  take('device-2', 'cloud');
   return machines;
 }
