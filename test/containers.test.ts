@@ -407,6 +407,7 @@ describeWith('mosquitto', 'the containers', () => {
         13,
         /Unable to open pwfile .*passwords/,
       ],
+      ['no password', 'edge', 'listener', missing('/run/secrets/mosquitto_sub'), 5, /not authorised/],
     ] as const)('with %s at the %s %s', async (_, side, name, changes, code, message) => {
       const both = await machines({ source: await photoFolder(1) });
       for (const machine of Object.values(both)) machine.start('mosquitto');
