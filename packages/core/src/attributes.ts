@@ -10,16 +10,19 @@ export const FACE_EVENT_TYPE = 'dev.edge-relay.face.v1';
  * MQTT 3.1.1 and for files on their own, as JSON in the picture's EXIF UserComment.
  */
 export interface PictureAttributes {
+  /** The version of CloudEvents. */
   readonly specversion: '1.0';
   /** Stable from capture to object. */
   readonly id: string;
   /** `/{camera}` */
   readonly source: string;
+  /** The CloudEvents `type`: `FACE_EVENT_TYPE`, or the `type` that the selector was given. */
   readonly type: string;
   /** Capture time, RFC 3339 in UTC with milliseconds. */
   readonly time: string;
   /** The visit (track), where a tracker has named one. */
   readonly subject?: string;
+  /** The camera's name, as FrameSource was given it. */
   readonly camera: string;
   /** Drawn at random when the process started; `sequence` and `number` count within it. */
   readonly boot: string;
@@ -27,11 +30,13 @@ export interface PictureAttributes {
   readonly sequence: string;
   /** The picture's number, without gaps, by camera and boot. */
   readonly number: string;
+  /** The detector's name; two detectors on one camera have two. */
   readonly detector: string;
   /** `x,y,width,height` in pixels of the full frame. */
   readonly box: string;
   /** `1920x1080`, the full frame in pixels. */
   readonly framesize: string;
+  /** How sure the detector was; larger is surer, and each model has a scale of its own. */
   readonly score: string;
   /** How good a picture it is, from 0 to 1. */
   readonly quality: string;

@@ -3,12 +3,13 @@ export type OverflowPolicy = 'block' | 'drop-oldest' | 'drop-newest';
 
 const policies: readonly OverflowPolicy[] = ['block', 'drop-oldest', 'drop-newest'];
 
+/** How much a channel holds, and what it does when it is full. */
 export interface ChannelOptions<T> {
   /** How many items may wait. @default 1 */
   readonly highWaterMark?: number;
   /** `block` makes `push()` wait; the others drop and call `onDrop`. @default 'block' */
   readonly policy?: OverflowPolicy;
-  /** Hears of every item that was dropped. */
+  /** Hears of every item that was dropped. @default nobody hears */
   readonly onDrop?: (item: T) => void;
 }
 

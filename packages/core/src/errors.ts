@@ -34,6 +34,7 @@ export type RelayErrorCode =
   | 'PREVIEW_FAILED'
   | 'CLOSED';
 
+/** What a RelayError carries beside its message. */
 export interface RelayErrorDetails {
   /** Which kind of failure, stable between major versions. */
   readonly code: RelayErrorCode;
@@ -41,14 +42,19 @@ export interface RelayErrorDetails {
   readonly stage: string;
   /** Whether the same call can succeed later without anybody changing anything. @default false */
   readonly retryable?: boolean;
+  /** The error that led to this one. @default none */
   readonly cause?: unknown;
 }
 
 /** A failure of the world: the message says what, which value, and the cure. */
 export class RelayError extends Error {
+  /** Always `'RelayError'`, so that it can be told from others without `instanceof`. */
   override readonly name = 'RelayError';
+  /** Which kind of failure, stable between major versions. */
   readonly code: RelayErrorCode;
+  /** The stage it happened in, as a person would name it. */
   readonly stage: string;
+  /** Whether the same call can succeed later without anybody changing anything. */
   readonly retryable: boolean;
 
   constructor(message: string, details: RelayErrorDetails) {

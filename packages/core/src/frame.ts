@@ -15,10 +15,12 @@ export interface Frame {
   readonly sequence: number;
   /** When light fell on the sensor, in milliseconds since 1970 (UTC); see `clock`. */
   readonly capturedAt: number;
+  /** Where `capturedAt` comes from. */
   readonly clock: FrameClock;
   /** When we read it, in milliseconds since 1970 (UTC). Latencies are measured from here. */
   readonly readAt: number;
   /** A picture of its own and not one of a sequence: nobody in it was seen before. @default false */
   readonly still?: boolean;
+  /** The picture: decoded pixels, or a JPEG, PNG or WebP as it came. */
   readonly image: Image;
 }

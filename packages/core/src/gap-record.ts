@@ -2,6 +2,7 @@ import type { Message } from './message';
 
 /** The CloudEvents `type` of a gap record. */
 export const GAP_EVENT_TYPE = 'dev.edge-relay.gap.v1';
+/** The content type of a gap record. */
 export const GAP_CONTENT_TYPE = 'application/vnd.edge-relay.gap+json';
 
 /** Why pictures were left out: no room, too old to be sent, refused by the broker, or sent with QoS 0 while it was away. */
@@ -12,11 +13,17 @@ export type NumberRange = readonly [first: number, last: number];
 
 /** Says that pictures with these numbers will not come, and that this was meant. It is a message like theirs. */
 export interface GapRecord {
+  /** The CloudEvents `type`, by which it is told from a picture. */
   readonly type: typeof GAP_EVENT_TYPE;
+  /** Its own id, the same each time it is sent. */
   readonly id: string;
+  /** The camera whose pictures they were. */
   readonly camera: string;
+  /** The run of the process in which the numbers were given. */
   readonly boot: string;
+  /** The numbers that will not come. */
   readonly numbers: readonly NumberRange[];
+  /** Why they were left out. */
   readonly reason: GapReason;
   /** When the last of them was left out; RFC 3339 in UTC. */
   readonly time: string;

@@ -9,7 +9,9 @@ export type PixelFormat = 'rgb' | 'grey' | 'yuv420p';
  *   ceil(width / 2) × ceil(height / 2). Detection reads the luma plane as it lies.
  */
 export interface RawImage {
+  /** How the bytes are laid out. */
   readonly format: PixelFormat;
+  /** The pixels, without padding at the ends of rows. */
   readonly data: Uint8Array;
   /** Pixels. */
   readonly width: number;
@@ -23,7 +25,9 @@ export interface RawImage {
 
 /** A picture as a camera or file delivers it; it is decoded only where it is looked at. */
 export interface EncodedImage {
+  /** How it is encoded. */
   readonly format: 'jpeg' | 'png' | 'webp';
+  /** The file's bytes. */
   readonly data: Uint8Array;
   /** Pixels. */
   readonly width: number;
@@ -31,6 +35,7 @@ export interface EncodedImage {
   readonly height: number;
 }
 
+/** A picture, decoded or as a file. */
 export type Image = RawImage | EncodedImage;
 
 export function isRaw(image: Image): image is RawImage {

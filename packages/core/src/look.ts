@@ -11,8 +11,10 @@ export interface SeenFace extends Face {
 
 /** What was seen in a frame, for whoever watches. */
 export interface Look {
+  /** The frame. */
   readonly frame: Frame;
   /** The detector's name. */
   readonly detector: string;
+  /** The faces in it, with what is known of each. */
   readonly faces: readonly SeenFace[];
 }

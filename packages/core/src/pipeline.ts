@@ -6,8 +6,9 @@ import { Combined, nameOf, type Outputs, type StageContext, type Transform, type
 import { Tee } from './tee';
 import { Ticket } from './ticket';
 
+/** How a pipeline is stopped from outside. */
 export interface PipelineOptions {
-  /** Stops at once when aborted: the pipeline rejects with the signal's reason. */
+  /** Stops at once when aborted: the pipeline rejects with the signal's reason. @default none */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,3 +1,4 @@
+/** How long to wait between attempts: twice as long each time, with jitter, up to a limit. */
 export interface RetryOptions {
   /** Milliseconds before the second attempt; every further wait is twice as long. @default 200, for cameras 500 */
   readonly firstDelayMs?: number;

@@ -25,6 +25,7 @@ export interface Transform<Input, Output> {
   readonly ordered?: boolean;
   /** Prepares the stage (starts workers, loads files), so that what is wrong shows before the first item. */
   open?(): Promise<void>;
+  /** Turns one item into none, one or many. A rejection stops the pipeline. */
   transform(item: Input, context: StageContext): Outputs<Output>;
   /**
    * No item has come for `idleMs`: what has been held back for long enough comes out. Called again after as
@@ -56,13 +57,16 @@ export type Stage<Input, Output> = Transform<Input, Output> | Writer<Input>;
 
 /** An item that can be acknowledged to where it came from, such as a `Delivery`. */
 export interface Acknowledgeable {
+  /** Says that it is safe, and need not be delivered again. */
   ack(): void;
 }
 
 /** An output that was made of several held inputs; see `combine()`. */
 export class Combined<Output> {
   constructor(
+    /** What was made of them. */
     readonly value: Output,
+    /** What `hold()` gave for each of them. */
     readonly releases: readonly (() => void)[],
   ) {}
 }

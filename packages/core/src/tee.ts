@@ -3,6 +3,7 @@ import type { StageContext, Transform, Writer } from './stage';
 
 /** A chain of stages that takes items of type `Input`; made by `branch()`. */
 export interface Branch<Input> {
+  /** Its stages in order; the last one is a writer. */
   readonly stages: readonly AnyStage[];
   /** Carries the type only. */
   readonly accepts?: (item: Input) => void;

@@ -33,7 +33,7 @@ export class Consumer {
     mkdirSync(installed, { recursive: true });
     await execute('tar', ['--extract', '--file', archive, '--directory', installed, '--strip-components=1']);
     // Of what the library asks for, and no more, the copies that the workspace has installed.
-    for (const name of Object.keys(manifest.dependencies)) consumer.#link(name, core);
+    for (const name of Object.keys(manifest.dependencies)) consumer.link(name, core);
     return consumer;
   }
 
@@ -44,14 +44,20 @@ export class Consumer {
   }
 
   /** Resolves with what the program has printed; rejects when it fails. */
-  async run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<string> {
+  async run(
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    node: string = process.execPath,
+    signal?: AbortSignal,
+  ): Promise<string> {
     const env = { ...process.env, NODE_OPTIONS: '', ...environment };
-    return (await execute(process.execPath, args, { cwd: this.folder, env })).stdout;
+    const options = { cwd: this.folder, env, timeout: 120_000, ...(signal && { signal }) };
+    return (await execute(node, args, options)).stdout;
   }
 
   /** Resolves with what the compiler has to say; empty where all is well. */
   async compile(...args: readonly string[]): Promise<string> {
-    this.#link('@types/node', workspace);
+    this.link('@types/node', workspace);
     const compiler = join(workspace, 'node_modules', 'typescript', 'bin', 'tsc');
     try {
       return await this.run([compiler, '--noEmit', ...args]);
@@ -60,7 +66,8 @@ export class Consumer {
     }
   }
 
-  #link(name: string, owner: string): void {
+  /** Gives it the copy of a package that `owner`, a folder, has installed. */
+  link(name: string, owner: string): void {
     const link = join(this.folder, 'node_modules', name);
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(realpathSync(join(owner, 'node_modules', name)), link);

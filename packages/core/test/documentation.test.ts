@@ -39,6 +39,11 @@ describe('code in TypeScript', () => {
     expect(await problemsOf([wrong!])).toEqual([expect.stringMatching(/^wrong\.md:4: error TS2554/)]);
   });
 
+  test('each driver of docs/extend.md takes 40 lines', () => {
+    const drivers = inTypeScript.filter(({ file, run }) => file === join('docs', 'extend.md') && run);
+    expect(drivers.map(({ text }) => text.trimEnd().split('\n').length <= 40)).toEqual([true, true, true]);
+  });
+
   const runnable = inTypeScript.filter(({ run }) => run);
   const needsBroker = (block: CodeBlock) => block.text.includes(BROKER);
 

@@ -15,12 +15,14 @@ export interface CodeBlock {
   readonly output: string | undefined;
 }
 
-/** The documentation of a workspace: its README, the library's, and everything in docs. */
+/** The documentation of a workspace: its README and what else is at its root, the library's, and everything in docs. */
 export function documentsOf(workspace: string): string[] {
   const docs = join(workspace, 'docs');
   const guides = existsSync(docs) ? readdirSync(docs, { recursive: true, encoding: 'utf8' }) : [];
   return [
     'README.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
     join('packages', 'core', 'README.md'),
     ...guides.filter((name) => name.endsWith('.md')).map((name) => join('docs', name)),
   ].filter((name) => existsSync(join(workspace, name)));
@@ -28,25 +30,26 @@ export function documentsOf(workspace: string): string[] {
 
 export function blocksOf(file: string, markdown: string): CodeBlock[] {
   const lineAt = (index: number) => markdown.slice(0, index).split('\n').length;
-  const fences = [...markdown.matchAll(/^(<!-- run -->\n+)?^```(\w+)[^\n]*\n(.*?)^```$/gms)];
+  // In a list they are indented.
+  const fences = [...markdown.matchAll(/^(<!-- run -->\n+)?^( *)```(\w+)[^\n]*\n(.*?)^\2```$/gms)];
   return fences.map((fence, index) => {
-    const [whole, run, language, text] = fence;
+    const [whole, run, indent, language, text] = fence;
     const next = fences[index + 1];
     const between = next && markdown.slice(fence.index + whole.length, next.index);
     return {
       file,
       line: lineAt(fence.index + whole.indexOf('```')) + 1,
       language: language!,
-      text: text!,
+      text: text!.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
       run: run !== undefined,
-      output: next?.[2] === 'text' && between?.trim() === '' ? next[3] : undefined,
+      output: next?.[3] === 'text' && between?.trim() === '' ? next[4] : undefined,
     };
   });
 }
 
 /** The links of a document that lead to nothing in the workspace; links to the web are not followed. */
 export function brokenLinks(workspace: string, file: string, markdown: string): string[] {
-  const prose = markdown.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`[^`\n]*`/g, '');
+  const prose = markdown.replaceAll(/^( *)```.*?^\1```$/gms, '').replaceAll(/`[^`\n]*`/g, '');
   const targets = [...prose.matchAll(/\]\(<?([^)\s>]+)>?(?:\s+"[^"]*")?\)/g)].map(([, target]) => target!);
   return targets
     .filter((target) => !/^[a-z]+:/.test(target))

@@ -42,10 +42,17 @@ test('the types are right for every way of resolving them', async () => {
 test('the archive holds the build, the cascades, the licence and nothing of the workshop', async () => {
   const { stdout } = await execute('tar', ['--list', '--file', archive]);
   const files = stdout.trim().split('\n');
-  for (const file of ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.cjs']) {
+  for (const file of [
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+    'package.json',
+    'dist/index.js',
+    'dist/index.cjs',
+  ]) {
     expect(files).toContain(`package/${file}`);
   }
-  const places = /^package\/(dist\/|cascades\/|LICENSE$|README\.md$|package\.json$)/;
+  const places = /^package\/(dist\/|cascades\/|LICENSE$|README\.md$|CHANGELOG\.md$|package\.json$)/;
   expect(files.filter((file) => !places.test(file))).toEqual([]);
 });
 

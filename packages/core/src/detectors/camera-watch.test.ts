@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Box, Face } from '../face';
 import { SeededRandom } from '../testing/seeded-random';
 import { CameraWatch, type LookCounts, type Seen, type WatchSettings } from './camera-watch';
@@ -164,6 +164,49 @@ describe('CameraWatch', () => {
     expect(frame).toBeLessThanOrEqual(8);
   });
 
+  it('sees soon who comes beside somebody known that moves, and not only in the turn of those who are known', async () => {
+    const world = new World();
+    world.people = [person(300, 200)];
+    await world.next();
+    const known = (frame: number) => person(300 + 8 * (frame % 2), 200);
+    for (let frame = 1; frame <= 3; frame += 1) {
+      world.people = [known(frame)];
+      await world.next();
+    }
+    let frame = 3;
+    for (let found = 1; found < 2 && frame < 40; ) {
+      frame += 1;
+      world.people = [known(frame), person(430, 220)];
+      found = (await world.next()).faces.length;
+    }
+    expect(frame).toBeLessThanOrEqual(10);
+  });
+
+  it('looks at what moves and is nobody five times a second at the most', async () => {
+    const world = new World();
+    await world.next();
+    const looks: number[] = [];
+    for (let frame = 0; frame < 30; frame += 1) {
+      // Too small to be a face.
+      world.people = [person(300 + 20 * (frame % 2), 200, 30)];
+      await world.next();
+      looks.push(kinds(world.last).filter((kind) => kind === 'field').length);
+    }
+    const frames = looks.filter((count) => count > 0).length;
+    expect(frames).toBeGreaterThanOrEqual(4);
+    expect(frames).toBeLessThanOrEqual(6);
+  });
+
+  it('makes sure four times a second at the most of who does not move', async () => {
+    const world = new World();
+    world.people = [person(300, 200)];
+    await world.next();
+    const looked = [];
+    for (let frame = 0; frame < 40; frame += 1) looked.push((await world.next()).looked);
+    expect(looked.filter(Boolean).length).toBeGreaterThanOrEqual(4);
+    expect(looked.filter(Boolean).length).toBeLessThanOrEqual(6);
+  });
+
   it('looks where something moved before it looks where it is only time', async () => {
     const framesUntilFound = async (motionGate: boolean) => {
       let frames = 0;
@@ -191,6 +234,25 @@ describe('CameraWatch', () => {
     world.people = [person(300, 200)];
     const { faces } = await world.next({ width: width * 2 });
     expect(faces).toMatchObject([{ box: { x: 600, y: 400, width: 120, height: 120 } }]);
+
+    const busy = new World({ budgetMs: 1 });
+    busy.cost = 0.0005;
+    const people = [person(200, 200), person(600, 200)];
+    busy.people = people;
+    await busy.next({ width: width * 2 });
+    busy.people = people.map((box) => ({ ...box, x: box.x + 2 }));
+    const sight = await busy.next({ width: width * 2 });
+    const seen = [...sight.faces, ...sight.waiting].map(({ box }) => box.x).sort((a, b) => a - b);
+    expect(sight.waiting).toHaveLength(1);
+    expect(seen.map((x) => Math.round(x / 10))).toEqual([40, 120]);
+  });
+
+  it('gives a face once, though two who were known were looked for where it is', async () => {
+    const world = new World();
+    world.people = [person(300, 200), person(340, 200)];
+    await world.next();
+    world.people = [person(320, 200)];
+    expect((await world.next()).faces).toHaveLength(1);
   });
 
   it('reports somebody who is not seen any more in no frame that was looked at, and looks for them for a while', async () => {
@@ -263,6 +325,61 @@ describe('CameraWatch', () => {
     expect(seen.size).toBe(12);
   });
 
+  it('has less time for the rest of the frame, the more close looks take', async () => {
+    const world = new World({ budgetMs: 10, fullLookMs: 100, motionGate: false });
+    world.cost = 0.0005;
+    world.people = Array.from({ length: 6 }, (_, index) => person(40 + 150 * index, 60, 50));
+    await world.next();
+    await world.frames(80);
+    const costs = world.looks
+      .slice(1)
+      .map((looks) => looks.reduce((sum, { image }) => sum + image.data.length * 0.0005, 0));
+    expect(costs.reduce((sum, cost) => sum + cost, 0) / costs.length).toBeLessThan(11);
+  });
+
+  it('has time for some of the newcomers of one frame only, and finds all of them', async () => {
+    const world = new World({ budgetMs: 10 });
+    world.cost = 0.0005;
+    await world.next();
+    await world.frames(10);
+    world.people = Array.from({ length: 12 }, (_, index) =>
+      person(40 + 150 * (index % 6), 60 + 200 * Math.floor(index / 6), 50),
+    );
+    const seen = new Set<number>();
+    const costs: number[] = [];
+    for (let frame = 0; frame < 180; frame += 1) {
+      world.people = world.people.map((box) => ({ ...box, x: box.x + (frame % 2 ? 3 : -3) }));
+      for (const face of (await world.next()).faces)
+        seen.add(world.people.findIndex((box) => overlap(box, face.box) > 0.8));
+      expect(world.last.filter(({ search }) => !search.quick).length).toBeLessThanOrEqual(4);
+      costs.push(world.last.reduce((sum, { image }) => sum + image.data.length * 0.0005, 0));
+    }
+    expect(seen.size).toBe(12);
+    expect(costs.reduce((sum, cost) => sum + cost, 0) / costs.length).toBeLessThan(11);
+  });
+
+  it('takes a look for as dear as when nothing disturbs it, and learns when all have become dearer', async () => {
+    const pixelsOf = async (frames: number, change: (frame: number) => number) => {
+      const world = new World({ fullLookMs: 100, budgetMs: 15, motionGate: false });
+      world.cost = 0.0005;
+      await world.next();
+      const pixels: number[] = [];
+      for (let frame = 0; frame < frames; frame += 1) {
+        world.cost = change(frame);
+        await world.next();
+        pixels.push(world.last.reduce((sum, { image }) => sum + image.data.length, 0));
+      }
+      return pixels;
+    };
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    const quiet = sum(await pixelsOf(100, () => 0.0005));
+    // Every tenth frame something else takes the processor for a while.
+    const disturbed = sum(await pixelsOf(100, (frame) => (frame % 10 === 0 ? 0.05 : 0.0005)));
+    expect(disturbed).toBeGreaterThan(0.7 * quiet);
+    const slower = await pixelsOf(320, (frame) => (frame < 20 ? 0.0005 : 0.0015));
+    expect((sum(slower.slice(-60)) * 0.0015) / 60).toBeLessThan(20);
+  });
+
   it('says which known faces it had no time for, and looks at those first that are new', async () => {
     const world = new World({ budgetMs: 10 });
     world.cost = 0.0005;
@@ -304,6 +421,32 @@ describe('CameraWatch', () => {
     expect([...second.faces, ...second.waiting].some(({ box }) => overlap(box, world.people[0]!) > 0.8)).toBe(
       true,
     );
+  });
+
+  it('waits for what the frame before has shown before it says who waits', async () => {
+    const world = new World();
+    await world.next({ after: 200 });
+    const people = [person(620, 300)];
+    world.people = people;
+    let finish = () => {};
+    const waiting = new Promise<void>((resolve) => (finish = resolve));
+    const first = world.next({
+      after: 200,
+      search: async (looks) => {
+        await waiting;
+        return { findings: looks.map((look) => seenIn(look, people)), milliseconds: looks.map(() => 1) };
+      },
+    });
+    // Somebody else comes elsewhere, so that this frame is looked at.
+    world.people = [...people, person(100, 100)];
+    const second = world.next();
+    await new Promise((resolve) => setImmediate(resolve));
+    finish();
+    expect(isAt((await first).faces, people[0]!)).toBe(true);
+    const { faces, waiting: unseen, looked } = await second;
+    expect(looked).toBe(true);
+    expect(isAt(faces, world.people[1]!)).toBe(true);
+    expect(isAt([...faces, ...unseen], people[0]!)).toBe(true);
   });
 
   it.each([
@@ -375,6 +518,37 @@ describe('CameraWatch', () => {
     show(empty);
     expect(await first).toMatchObject({ looked: true });
     expect(await second).toMatchObject({ looked: false });
+  });
+
+  it('lets a picture that is damaged fail in its turn, however soon it fails', async () => {
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', listen);
+    onTestFinished(() => void process.off('unhandledRejection', listen));
+    const world = new World();
+    let show = (_: GreyImage) => {};
+    const late = new Promise<GreyImage>((resolve) => (show = resolve));
+    const outcomes = Promise.allSettled([
+      world.next({ picture: late }),
+      world.next({ picture: Promise.reject(new Error('damaged')) }),
+      world.next(),
+    ]);
+    await new Promise((resolve) => setImmediate(resolve));
+    show({ data: new Uint8Array(width * height).fill(90), width, height });
+    expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('holds nothing of frames that are through', async () => {
+    const world = new World();
+    const sights: WeakRef<object>[] = [];
+    for (let frame = 0; frame < 40; frame += 1) {
+      world.people = [person(300 + 8 * (frame % 2), 200)];
+      sights.push(new WeakRef(await world.next()));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    globalThis.gc!();
+    expect(sights.filter((sight) => sight.deref() !== undefined).length).toBeLessThan(10);
   });
 
   it('goes on after a frame that failed', async () => {

@@ -154,7 +154,10 @@ export class CameraWatch {
   /** Takes the next frame, in the order of capture. */
   look({ picture, at, still, width, search }: Seen): Promise<Sight> {
     const before = this.#done;
-    const planned = this.#planned.then(async () => this.#plan(await picture, at, still));
+    const arriving = Promise.resolve(picture);
+    // One that is damaged may fail before its turn, when nobody waits for it yet.
+    arriving.catch(() => {});
+    const planned = this.#planned.then(async () => this.#plan(await arriving, at, still));
     const looking = planned.then(async (plan) => {
       const { faces, waiting } = await this.#carryOut(plan, at, search, before).catch((error) => {
         // What it would have shown nobody knows: the next look is at everything.
@@ -341,7 +344,7 @@ export class CameraWatch {
     const found = first.findings.map((findings, index) =>
       findings.map((finding) => placed(finding, looks[index]!)),
     );
-    const sure = withoutDoubles(found.slice(0, close.length).flat());
+    const sure = found.slice(0, close.length).flat();
     const shown = withoutDoubles(found.slice(close.length).flat());
     const unsure = this.#unsure(shown, sure, at);
     const again = unsure.map(({ box }) => closeLook(picture, box, this.#settings, 'new'));

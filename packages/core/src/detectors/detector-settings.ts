@@ -5,10 +5,11 @@ import { assertName, safeName } from '../identity';
 import { CASCADES, type CascadeName, cascadePath, defaultWorkerUrl } from './assets';
 import type { Model } from './model';
 
+/** What a FaceDetector looks for, how closely, and in how many threads. */
 export interface FaceDetectorOptions {
   /**
    * `homework` is `frontalface_default` at 1.3 and 5, over the full picture of every frame. On 187 faces of
-   * labelled photos it finds 79 %; the defaults find 90 %, and 95 % of what they find is a face.
+   * labelled photos it finds 79 %; the defaults find 90 %, and 95 % of what they find is a face. @default none: the options below say it
    */
   readonly preset?: 'homework' | undefined;
   /** `frontalface_alt2`, `frontalface_default`, or the path of a Haar or LBP cascade. @default 'frontalface_alt2' */
@@ -16,6 +17,7 @@ export interface FaceDetectorOptions {
   /**
    * A detector that is no cascade: a `Model`, which works in the thread of the program, or the URL of a module
    * whose default export makes one, which each thread loads. In place of `cascade`.
+   * @default the cascade
    */
   readonly model?: Model | URL | undefined;
   /** By how much each look is coarser than the one before; above 1. @default 1.1 */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { photos } from '../../test/photos';
 import type { Frame } from '../frame';
 import { FaceDetector } from './face-detector';
@@ -18,8 +18,10 @@ describe('A detection thread', () => {
       if (width === 1) process.exit(3);
       if (width === 2) throw new Error('out of luck');
       const heapBytes = width === 9 ? 1000 : 10;
-      parentPort.postMessage({ kind: 'findings', findings: [[]], milliseconds: [1], heapBytes });
-    });`;
+      const findings = width === 5 || width === 6 ? [{ box: { x: 0, y: 0, width, height: 1 }, score: 1 }] : [];
+      parentPort.postMessage({ kind: 'findings', findings: [findings], milliseconds: [1], heapBytes });
+    });
+    new BroadcastChannel('threads').onmessage = ({ data, target }) => data === 'who?' && target.postMessage('I');`;
   const picture = (width: number) => greyFrame(new Uint8Array(width), width, 1);
 
   it('that dies fails its own picture only, and is replaced', async () => {
@@ -34,6 +36,27 @@ describe('A detection thread', () => {
     expect(fragile.stats).toMatchObject({ frames: 2, restarts: 2 });
   });
 
+  it('gives each picture its own answer, also to one that comes while another one waits', async () => {
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+    await using pool = new FaceDetector({ workers: 1, workerUrl });
+    const first = pool.detect(picture(5));
+    const second = pool.detect(picture(6));
+    await first;
+    const third = pool.detect(picture(5));
+    const widths = (await Promise.all([first, second, third])).map((faces) =>
+      faces.map(({ box }) => box.width),
+    );
+    expect(widths).toEqual([[5], [6], [5]]);
+  });
+
+  it('is one of as many as there are workers, each with a frame of its own', async () => {
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+    await using pool = new FaceDetector({ workers: 3, workerUrl });
+    await pool.open();
+    expect(pool.concurrency).toBe(3);
+    expect(pool.stats.heapBytes).toBe(3);
+  });
+
   it('that has grown too large gives way to a fresh one, and no picture fails', async () => {
     const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
     await using large = new FaceDetector({ workers: 1, workerUrl, maxThreadBytes: 999 });
@@ -41,6 +64,52 @@ describe('A detection thread', () => {
     expect(large.stats).toMatchObject({ recycled: 0, heapBytes: 10 });
     await Promise.all([9, 9, 3].map((width) => large.detect(picture(width))));
     expect(large.stats).toMatchObject({ frames: 4, recycled: 2, restarts: 0, heapBytes: 10 });
+    await using roomy = new FaceDetector({ workers: 1, workerUrl, maxThreadBytes: 1000 });
+    await roomy.detect(picture(9));
+    expect(roomy.stats.recycled).toBe(0);
+  });
+
+  it('that has given way is gone', async () => {
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+    await using large = new FaceDetector({ workers: 1, workerUrl, maxThreadBytes: 999 });
+    for (const width of [9, 9, 9, 3]) await large.detect(picture(width));
+    expect(large.stats.recycled).toBe(3);
+    const channel = new BroadcastChannel('threads');
+    onTestFinished(() => channel.close());
+    let answers = 0;
+    channel.onmessage = () => {
+      answers += 1;
+    };
+    await vi.waitFor(async () => {
+      answers = 0;
+      channel.postMessage('who?');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(answers).toBe(1);
+    });
+  });
+
+  it('remembers 64 cameras, and begins anew with the one that was unseen for longest', async () => {
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+    await using many = new FaceDetector({ workers: 1, workerUrl });
+    const show = (camera: number, capturedAt: number) =>
+      many.transform({ ...picture(40), camera: `camera-${camera}`, capturedAt });
+    for (let camera = 0; camera < 65; camera += 1) await show(camera, 0);
+    expect(many.stats.wholeLooks).toBe(65);
+    await show(64, 40);
+    await show(1, 40);
+    expect(many.stats.wholeLooks).toBe(65);
+    await show(0, 40);
+    expect(many.stats.wholeLooks).toBe(66);
+  });
+
+  it('that is being replaced keeps nobody from a look at another camera', async () => {
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+    await using large = new FaceDetector({ workers: 1, workerUrl, maxThreadBytes: 999 });
+    for (const camera of ['door', 'yard', 'gate']) {
+      const detections = await large.transform({ ...picture(9), camera });
+      expect(detections).toMatchObject([{ frame: { camera }, faces: [] }]);
+    }
+    expect(large.stats).toMatchObject({ frames: 3, recycled: 3 });
   });
 
   it('keeps its memory over 500 pictures of a megapixel and of changing size', async () => {

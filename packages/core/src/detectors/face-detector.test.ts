@@ -11,6 +11,7 @@ import type { Image } from '../image';
 import { pipeline } from '../pipeline';
 import { cascadePath } from './assets';
 import { FaceDetector } from './face-detector';
+import { overlap } from './look';
 
 let folder: string;
 const detector = new FaceDetector({ workers: 1 });
@@ -88,6 +89,23 @@ describe('FaceDetector', () => {
     const { box } = painted!;
     expect(faces).toHaveLength(1);
     expect(isAround(faces, box.x + box.width / 2, box.y + box.height / 2, box.width)).toBe(true);
+  });
+
+  it('gives boxes in pixels of the full frame of a camera whose pictures are wide', async () => {
+    await using wide = new FaceDetector({ workers: 1 });
+    const data = await sharp(photos.three).resize(1800).jpeg().toBuffer();
+    const { width = 0, height = 0 } = await sharp(data).metadata();
+    const frame = (still: boolean) => ({ ...frameOf({ format: 'jpeg', data, width, height }), still });
+    const whole = await wide.detect(data);
+    expect(whole).toHaveLength(3);
+    const [photo] = await wide.transform(frame(true));
+    expect(photo!.faces).toEqual(whole);
+    const [video] = await wide.transform(frame(false));
+    expect(video!.faces).toHaveLength(3);
+    for (const { box } of whole) {
+      const same = video!.faces.filter((face) => overlap(face.box, box) > 0.7);
+      expect(same).toHaveLength(1);
+    }
   });
 
   it('keeps boxes at the edge inside the frame', async () => {

@@ -18,6 +18,7 @@ import { detectionWidthFor } from './search-fields';
 import { ThreadPool } from './thread-pool';
 import type { WorkerFindings } from './worker-protocol';
 
+/** News of a FaceDetector; data goes through `transform()` and `detect()`. */
 export interface FaceDetectorEvents {
   /** A thread failed over a picture (whose `detect()` rejected with this); a fresh one takes its place. */
   restart: [{ readonly error: RelayError }];
@@ -25,8 +26,11 @@ export interface FaceDetectorEvents {
   damaged: [{ readonly camera: string; readonly sequence: number; readonly error: RelayError }];
 }
 
+/** Counters since the detector was made. */
 export interface FaceDetectorStats {
+  /** Frames and pictures it was given. */
   readonly frames: number;
+  /** Faces it found in them. */
   readonly faces: number;
   /** Looks at a whole picture: photos, the first frame of a video, every frame without `closeLooks`. */
   readonly wholeLooks: number;
@@ -85,6 +89,7 @@ export class FaceDetector
     this.concurrency = this.#settings.workers;
   }
 
+  /** Counters since the detector was made, as they are now. */
   get stats(): FaceDetectorStats {
     const { whole, fields, close, unchanged } = this.#looks;
     return {
@@ -115,6 +120,7 @@ export class FaceDetector
     return this.#tracked(this.#detect(picture));
   }
 
+  /** Looks for the faces of a frame of a pipeline; the frame goes on also where there are none. */
   async transform(frame: Frame): Promise<Detection[]> {
     try {
       return [await this.#tracked(this.#watch(frame))];

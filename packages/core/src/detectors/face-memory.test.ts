@@ -30,4 +30,27 @@ describe('FaceMemory', () => {
     memory.learn([{ box: { ...box, x: 110 }, score: 6 }], [box], 100);
     expect(memory.places(100).map(({ face: { box: at } }) => at.x)).toEqual([400, 110]);
   });
+
+  it('says who waits: those whom a frame has not looked at, and who were seen before it', () => {
+    const memory = new FaceMemory();
+    const other = { box: { ...box, x: 400 }, score: 5 };
+    const later = { box: { ...box, x: 700 }, score: 5 };
+    memory.learn([face, other], [], 0);
+    const looked = memory.places(100).filter((known) => known.face === face);
+    memory.learn([later], [], 200);
+    expect(memory.others(looked, 100)).toEqual([other]);
+  });
+
+  it('is not set back by a frame that is through after the next one', () => {
+    const memory = new FaceMemory();
+    memory.learn([face], [], 0);
+    const moved = { box: { ...box, x: 110 }, score: 6 };
+    memory.learn([moved], [box], 200);
+    memory.learn([{ box: { ...box, x: 105 }, score: 7 }], [box], 100);
+    expect(memory.places(200)).toMatchObject([{ face: moved, foundAt: 200, lookedAt: 200 }]);
+    memory.learn([], [box], 300);
+    memory.learn([{ box: { ...box, x: 112 }, score: 7 }], [box], 250);
+    expect(memory.places(300)).toMatchObject([{ foundAt: 250, lookedAt: 300 }]);
+    expect(memory.present).toEqual([]);
+  });
 });

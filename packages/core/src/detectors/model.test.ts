@@ -75,6 +75,40 @@ describe('A model of one’s own', () => {
     expect(model.closed).toBe(1);
   });
 
+  it('looks at no frame in which nothing moved, and at all of each picture that stands alone', async () => {
+    await using detector = new FaceDetector({ model: new BrightSpot() });
+    const [first] = await detector.transform(spotted(0, 40));
+    const [second] = await detector.transform(spotted(1, 40));
+    expect(first!.looked).toBeUndefined();
+    expect(second).toMatchObject({ looked: false, faces: first!.faces });
+    await detector.transform({ ...spotted(2, 40), still: true });
+    expect(detector.stats).toMatchObject({ wholeLooks: 2, unchanged: 1 });
+  });
+
+  it('is told of by the detection where there was no time for it', async () => {
+    const spots: Model = {
+      window: { width: 16, height: 16 },
+      detect: ({ data, width }) =>
+        [...data.keys()]
+          .filter((at) => data[at] === 255 && data[at - 1] !== 255 && data[at - width] !== 255)
+          .map((at) => ({
+            box: { x: at % width, y: Math.floor(at / width), width: 16, height: 16 },
+            score: 1,
+          })),
+    };
+    await using detector = new FaceDetector({ model: spots, detectionWidth: 0, budgetMs: 0.001 });
+    const two = (sequence: number): Frame => {
+      const data = new Uint8Array(320 * 240).fill(90);
+      for (const left of [40 + sequence, 200 + sequence])
+        for (let y = 100; y < 116; y += 1) data.fill(255, y * 320 + left, y * 320 + left + 16);
+      return { ...spotted(sequence, 0), image: { format: 'grey', data, width: 320, height: 240 } };
+    };
+    expect((await detector.transform(two(0)))[0]!.faces).toHaveLength(2);
+    const [{ faces, waiting = [] }] = (await detector.transform(two(6))) as [Detection];
+    expect([faces.length, waiting.length]).toEqual([1, 1]);
+    expect([...faces, ...waiting].map(({ box }) => Math.round(box.x / 100)).sort()).toEqual([0, 2]);
+  });
+
   it('that fails fails its picture only', async () => {
     const model: Model = {
       window: { width: 16, height: 16 },

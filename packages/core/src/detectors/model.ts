@@ -2,6 +2,7 @@ import type { Box } from '../face';
 
 /** Grey pixels, 1 byte each, row by row. */
 export interface GreyImage {
+  /** 1 byte a pixel, row by row; 0 is black. */
   readonly data: Uint8Array;
   /** Pixels. */
   readonly width: number;
@@ -11,6 +12,7 @@ export interface GreyImage {
 
 /** One find, in pixels of the image that the model was given. */
 export interface ModelFinding {
+  /** Where, in pixels of that image. */
   readonly box: Box;
   /** Larger is surer. */
   readonly score: number;

@@ -1,6 +1,6 @@
 import { DetectorThread, type DetectorThreadOptions } from './detector-thread';
 import type { ModelHost } from './model-host';
-import type { WorkerFindings, WorkerRequest } from './worker-protocol';
+import type { WorkerFindings, WorkerReady, WorkerRequest } from './worker-protocol';
 
 interface Place {
   thread: DetectorThread | undefined;
@@ -13,6 +13,7 @@ export class ThreadPool implements ModelHost {
   readonly #free: Place[];
   readonly #waiting: ((place: Place) => void)[] = [];
   readonly #maximumBytes: number;
+  #window = { width: 0, height: 0 };
   #recycled = 0;
 
   /** @param maximumBytes a thread that holds more gives way to a fresh one when its job is done. */
@@ -32,9 +33,9 @@ export class ThreadPool implements ModelHost {
     return this.#recycled;
   }
 
-  /** Known once a thread has started. */
-  get window() {
-    return this.#places[0]?.thread?.window ?? { width: 0, height: 0 };
+  /** Known once a thread has started, and from then on, also while a thread makes room for a fresh one. */
+  get window(): WorkerReady['window'] {
+    return this.#window;
   }
 
   /** Starts all threads; to be awaited before the first `detect()`. @throws {RelayError} `MODEL_INVALID` or `DETECTOR_FAILED`. */
@@ -73,7 +74,10 @@ export class ThreadPool implements ModelHost {
 
   /** A place whose thread has failed gets a new one. */
   async #fill(place: Place): Promise<DetectorThread> {
-    if (!place.thread?.alive) place.thread = await DetectorThread.start(this.#options);
-    return place.thread;
+    if (place.thread?.alive) return place.thread;
+    const thread = await DetectorThread.start(this.#options);
+    place.thread = thread;
+    this.#window = thread.window;
+    return thread;
   }
 }

@@ -20,6 +20,7 @@ export type BridgeSide = BrokerOptions &
   Pick<SubscriberOptions, 'sessionExpirySeconds' | 'windowMessages' | 'windowBytes'> &
   Pick<PublisherOptions, 'maximumPacketBytes' | 'acknowledgeTimeoutMs' | 'whenNoSubscriber' | 'limit'>;
 
+/** Between which brokers a Bridge carries what, and where it keeps it meanwhile. */
 export interface BridgeOptions {
   /**
    * The broker to take from. Its `clientId` names the session that keeps what comes while we are away.
@@ -66,6 +67,7 @@ export interface BridgeOptions {
   readonly name?: string | undefined;
 }
 
+/** News of a Bridge; `side` says which broker they are about. */
 export interface BridgeEvents {
   /** One side is connected, with all the connections that the routes need there. */
   online: [{ readonly side: 'from' | 'to'; readonly url: string; readonly protocolVersion: 4 | 5 }];
@@ -119,6 +121,7 @@ type Purpose = Pick<BridgeLaneOptions, 'name' | 'topics' | 'spool' | 'dropsHeld'
  * });
  */
 export class Bridge extends EventEmitter<BridgeEvents> {
+  /** The name in errors and events. */
   readonly name: string;
   readonly #stamp: boolean;
   readonly #sides: Readonly<Record<Side, BridgeSide>>;

@@ -10,18 +10,20 @@ export interface BrokerOptions {
    * new connection begins with the first again.
    */
   readonly url: string | readonly string[];
-  /** The name of the session at the broker; two clients with one name throw each other out. */
+  /** The name of the session at the broker; two clients with one name throw each other out. @default one of its own */
   readonly clientId?: string | undefined;
+  /** The user's name at the broker. @default the one in `url`, else none */
   readonly username?: string | undefined;
+  /** The user's password. @default the one in `url`, else none */
   readonly password?: string | undefined;
   /**
    * PEM text of the authorities to trust with `mqtts://` and `wss://`, or of a broker's own certificate that
    * is signed by itself. @default the authorities that come with Node
    */
   readonly ca?: string | Uint8Array | undefined;
-  /** PEM text of our own certificate, for mutual TLS. */
+  /** PEM text of our own certificate, for mutual TLS. @default none */
   readonly cert?: string | Uint8Array | undefined;
-  /** PEM text of the key of our own certificate, without pass phrase. */
+  /** PEM text of the key of our own certificate, without pass phrase. @default none */
   readonly key?: string | Uint8Array | undefined;
   /**
    * A topic that says whether we are connected, retained: `1` while we are; `0` after a goodbye, or by last

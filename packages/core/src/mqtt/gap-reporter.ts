@@ -14,14 +14,17 @@ import type { OutgoingMessage, PublisherEvents } from './publisher-options';
 
 /** What it listens to, and speaks through: a Publisher. */
 export interface GapSource {
+  /** Hears of a message that left without having been sent, or that can never be sent. */
   on<Name extends 'drop' | 'refused'>(
     name: Name,
     listener: (...args: PublisherEvents[Name]) => void,
   ): unknown;
+  /** Hears no more of it. */
   off<Name extends 'drop' | 'refused'>(
     name: Name,
     listener: (...args: PublisherEvents[Name]) => void,
   ): unknown;
+  /** Publishes a gap record; resolves when it is safe. */
   publish(message: OutgoingMessage): Promise<void>;
 }
 

@@ -11,8 +11,9 @@ import type { ReceiptRules } from './receipt-ledger';
 import { assertReceiptName } from './receipts';
 import { assertTopicName } from './topic';
 
+/** To which broker a Publisher sends, where messages wait, and how many are out at once. */
 export interface PublisherOptions extends BrokerOptions {
-  /** Where messages go that name no topic themselves. */
+  /** Where messages go that name no topic themselves. @default none: each names its own */
   readonly topic?: string | undefined;
   /**
    * Where messages wait for the broker's acknowledgement: the path of a folder (a LmdbSpool there, which
@@ -55,6 +56,7 @@ export interface PublisherOptions extends BrokerOptions {
   readonly name?: string | undefined;
 }
 
+/** How long a Publisher waits for receipts, and how many messages may be out without one. */
 export interface ReceiptOptions {
   /**
    * Our name in the topic of receipts, `{topic}/receipts/{publisher}`; no two publishers have the same.
@@ -77,9 +79,11 @@ export interface ReceiptOptions {
 
 /** A message to publish: a payload, and what goes with it. */
 export interface OutgoingMessage extends Omit<Partial<Message>, 'payload'> {
+  /** The bytes; a text is sent as UTF-8. */
   readonly payload: Uint8Array | string;
 }
 
+/** News of a Publisher; a failure of `publish()` is its rejection. */
 export interface PublisherEvents {
   /** Connected; messages flow. */
   online: [{ readonly url: string; readonly protocolVersion: 4 | 5 }];

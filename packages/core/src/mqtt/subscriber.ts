@@ -7,6 +7,7 @@ import { assertBroker, type BrokerOptions } from './broker-options';
 import { Reception } from './reception';
 import { assertTopicFilter } from './topic';
 
+/** From which broker a Subscriber takes, which topics, and how much it holds at once. */
 export interface SubscriberOptions extends BrokerOptions {
   /** A topic or filter (`+`, `#`, `$share/group/…`), or several. */
   readonly topic: string | readonly string[];
@@ -42,6 +43,7 @@ export interface SubscriberOptions extends BrokerOptions {
   readonly name?: string | undefined;
 }
 
+/** News of a Subscriber; messages come by iteration. */
 export interface SubscriberEvents {
   /** Connected and subscribed. `sessionPresent`: the broker still knew our session. */
   online: [{ readonly url: string; readonly protocolVersion: 4 | 5; readonly sessionPresent: boolean }];
@@ -66,6 +68,7 @@ export interface SubscriberEvents {
  * }
  */
 export class Subscriber extends EventEmitter<SubscriberEvents> implements AsyncIterable<Delivery> {
+  /** The name in errors and events. */
   readonly name: string;
   readonly #options: SubscriberOptions;
   readonly #filters: readonly string[];

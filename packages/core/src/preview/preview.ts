@@ -6,6 +6,7 @@ import type { Look } from '../look';
 import { page, script, style } from './preview-page';
 import { type PreviewStats, PreviewView } from './preview-view';
 
+/** Where a Preview listens, and how large and how often it shows pictures. */
 export interface PreviewOptions {
   /** 0 takes one that is free; see `url`. @default 8081 */
   readonly port?: number | undefined;
@@ -24,14 +25,19 @@ export interface PreviewOptions {
 
 /** What a preview can show, such as a FaceSelector: something that tells what was seen in each frame. */
 export interface PreviewSource {
+  /** Hears what was seen in each frame. */
   on(event: 'look', listener: (look: Look) => void): unknown;
+  /** Hears it no more. */
   off(event: 'look', listener: (look: Look) => void): unknown;
+  /** Numbers to show beside the picture, by name. Left out where there are none. */
   readonly stats?: object;
 }
 
 /** Something whose numbers are shown beside the picture. */
 export interface PreviewCompanion {
+  /** The numbers, by name. */
   readonly stats: object;
+  /** The camera that they belong to. Left out where they belong to all. */
   readonly camera?: string;
 }
 

@@ -1,6 +1,8 @@
 /** What may be sent of a camera. A quiet minute may be made up for in the next one, more not. */
 export interface BudgetOptions {
+  /** Pictures a minute of capture time; less than 1 is allowed. @default no limit */
   readonly picturesPerMinute?: number | undefined;
+  /** Bytes of encoded pictures a minute of capture time. @default no limit */
   readonly bytesPerMinute?: number | undefined;
 }
 
@@ -33,7 +35,7 @@ export class Budget {
 
   /** What forbids another picture at a time (in milliseconds, of capture), if anything does. */
   refusal(at: number): 'pictures' | 'bytes' | undefined {
-    const minutes = Math.max(0, at - (this.#at ?? at)) / 60_000;
+    const minutes = (at - (this.#at ?? at)) / 60_000;
     this.#at = at;
     for (const kind of ['pictures', 'bytes'] as const) {
       if (minutes > 0) {

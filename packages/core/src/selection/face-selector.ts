@@ -24,7 +24,9 @@ import type { Due, SelectionReason } from './visit';
 export interface VisitEvent {
   /** The track's id, the `subject` of its pictures. */
   readonly track: string;
+  /** The camera's name. */
   readonly camera: string;
+  /** The detector's name. */
   readonly detector: string;
   /** When it was first seen, in milliseconds since 1970 (UTC). */
   readonly startedAt: number;
@@ -34,6 +36,7 @@ export interface VisitEvent {
   readonly box: Box;
 }
 
+/** News of a FaceSelector; what it selects goes through the pipeline. */
 export interface FaceSelectorEvents {
   /** What was seen in a frame, whoever of them is sent. */
   look: [Look];
@@ -67,8 +70,11 @@ export interface FaceSelectorEvents {
   ];
 }
 
+/** Counters since the selector was made, and what it holds now. */
 export interface FaceSelectorStats {
+  /** Frames it was given. */
   readonly frames: number;
+  /** Faces in them. */
   readonly faces: number;
   /** Visits of people so far. */
   readonly people: number;
@@ -86,6 +92,7 @@ export interface FaceSelectorStats {
   readonly refused: number;
   /** Faces that wait for the end of a visit, and the bytes of their pixels. */
   readonly held: number;
+  /** The bytes of the pixels that wait. */
   readonly heldBytes: number;
 }
 
@@ -128,6 +135,7 @@ export class FaceSelector
     this.name = this.#settings.name;
   }
 
+  /** Counters since the selector was made, and what it holds now. */
   get stats(): FaceSelectorStats {
     const held = [...this.#scenes.values()].flatMap((scene) => scene.held);
     const heldBytes = held.reduce((sum, { pixels }) => sum + pixels.data.length, 0);

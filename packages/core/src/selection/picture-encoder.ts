@@ -4,6 +4,7 @@ import type { RawImage } from '../image';
 
 export const PICTURE_FORMATS = ['png', 'jpeg', 'webp'] as const;
 
+/** How a cut-out face is encoded. */
 export type PictureFormat = (typeof PICTURE_FORMATS)[number];
 
 export interface EncodeOptions {

@@ -30,3 +30,28 @@ it('goes by the wall clock only when no frame has come for a second', () => {
   vi.advanceTimersByTime(20);
   expect(scene.overdue()).toMatchObject([{ reason: 'latest' }]);
 });
+
+it('keeps nothing of those who have left', async () => {
+  const rules = { length: 1, isFirst: false, latest: 500, isPeriodic: false };
+  const scene = new Scene('camera', 'detector', { tracker: {}, budget: {}, rules });
+  const left: WeakRef<object>[] = [];
+  for (let sequence = 0; sequence < 20; sequence += 1) {
+    const frame: Frame = {
+      camera: 'camera',
+      sequence,
+      capturedAt: sequence,
+      clock: 'file',
+      readAt: 0,
+      image,
+    };
+    const { ended } = scene.see({ frame: { ...frame, still: true }, faces: [face], detector: 'detector' });
+    for (const track of ended) {
+      scene.leave(track, 'left');
+      left.push(new WeakRef(track));
+    }
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  globalThis.gc!();
+  expect(left).toHaveLength(20);
+  expect(left.filter((track) => track.deref() !== undefined).length).toBeLessThan(5);
+});

@@ -39,6 +39,8 @@ const poses = await Promise.all(
 
 interface Scene {
   readonly seconds: number;
+  readonly score?: (frame: number) => number;
+  readonly waiting?: (frame: number) => readonly Box[];
   readonly camera?: string;
   readonly detector?: string;
   readonly from?: number;
@@ -50,18 +52,29 @@ interface Scene {
 let cameras = 0;
 
 /** 25 frames a second of somebody who stands there, unless the scene tells otherwise. */
-function film({ seconds, camera, detector = 'alt2', from = 0, image, boxes, looked }: Scene): Detection[] {
+function film({
+  seconds,
+  camera,
+  detector = 'alt2',
+  from = 0,
+  image,
+  boxes,
+  looked,
+  ...scene
+}: Scene): Detection[] {
+  const facesAt = (places: readonly Box[], score = 50): Face[] => places.map((box) => ({ box, score }));
   cameras += 1;
   const name = camera ?? `camera-${cameras}`;
   return Array.from({ length: Math.round((seconds * 1000) / FRAME_MS) }, (_, index) => {
     const capturedAt = 1_700_000_000_000 + from * 1000 + index * FRAME_MS;
-    const faces: Face[] = (boxes?.(index) ?? [person]).map((box) => ({ box, score: 50 }));
+    const faces = facesAt(boxes?.(index) ?? [person], scene.score?.(index));
     const frame = { camera: name, sequence: index, capturedAt, clock: 'file' as const, readAt: capturedAt };
     return {
       frame: { ...frame, image: image?.(index) ?? photo },
       faces,
       detector,
       ...(looked && { looked: looked(index) }),
+      ...(scene.waiting && { waiting: facesAt(scene.waiting(index)) }),
     };
   });
 }
@@ -128,6 +141,38 @@ describe('best', () => {
     expect((await select({}, lit)).sequences).toEqual([20]);
   });
 
+  it('prefers a face of which the detector is surer, and one that does not move', async () => {
+    const sure = film({ seconds: 1.2, score: (frame) => (frame === 20 ? 90 : 50) });
+    expect((await select({}, sure)).sequences).toEqual([20]);
+    const measuresOf = async (step: number) => {
+      const boxes = (frame: number) => [{ ...person, x: 30 + step * frame }];
+      const { pictures } = await select({ policy: 'all' }, film({ seconds: 1, boxes }));
+      return Number(/steadiness=([\d.]+)/.exec(pictures.at(-1)!.measures!)![1]);
+    };
+    expect(await measuresOf(0)).toBe(1);
+    expect(await measuresOf(12)).toBeLessThan(0.9);
+  });
+
+  it('takes the first of two boxes on one person, which is the surer one', async () => {
+    const small: Box = { x: 58, y: 96, width: 73, height: 73 };
+    const { pictures } = await select({}, film({ seconds: 1, boxes: () => [small, person] }));
+    expect(pictures.map(({ box }) => box)).toEqual(['58,96,73,73']);
+  });
+
+  it('misses nobody whom the detector had no time for, and confirms nobody by frames without a look', async () => {
+    const isSeen = (frame: number) => frame % 3 === 0;
+    const busy = (waits: boolean) =>
+      film({
+        seconds: 2,
+        boxes: (frame) => (isSeen(frame) ? [person] : []),
+        waiting: (frame) => (waits && !isSeen(frame) ? [person] : []),
+      });
+    expect((await select({}, busy(true))).messages).toHaveLength(1);
+    expect((await select({}, busy(false))).messages).toHaveLength(0);
+    const unchanged = film({ seconds: 2, looked: (frame) => frame === 0 });
+    expect((await select({}, unchanged)).told.begin).toEqual([]);
+  });
+
   it('sends what is the best so far when the source ends', async () => {
     const { pictures } = await select({}, film({ seconds: 1 }));
     expect(pictures.map(({ reason }) => reason)).toEqual(['end']);
@@ -139,6 +184,15 @@ describe('best', () => {
     expect(messages).toEqual([]);
     expect(told.begin).toEqual([]);
     expect(selector.stats.flickers).toBeGreaterThan(0);
+  });
+
+  it('counts somebody who was hidden for a second as one person, and as no flicker', async () => {
+    const isHidden = (frame: number) => frame >= 30 && frame < 55;
+    const detections = film({ seconds: 3, boxes: (frame) => (isHidden(frame) ? [] : [person]) });
+    const { pictures, selector, told } = await select({}, detections);
+    expect(pictures).toHaveLength(1);
+    expect(selector.stats).toMatchObject({ people: 1, flickers: 0 });
+    expect(told.end).toEqual([expect.objectContaining({ track: pictures[0]!.subject, looks: 50 })]);
   });
 
   it('takes every photo for a visit of its own', async () => {
@@ -174,7 +228,11 @@ describe('best', () => {
 
 describe('first', () => {
   it('sends the first face as soon as it is clear that somebody is there', async () => {
-    const detections = film({ seconds: 4, boxes: (frame) => (frame < 10 ? [] : [person]) });
+    const detections = film({
+      seconds: 4,
+      boxes: (frame) => (frame < 10 ? [] : [person]),
+      image: (frame) => (frame === 10 ? blurred : photo),
+    });
     const selector = new FaceSelector({ policy: 'first' });
     const sentAt: number[] = [];
     const messages: Message[] = [];
@@ -218,8 +276,22 @@ describe('top-k', () => {
     expect(two.sequences).toHaveLength(2);
   });
 
+  it('leaves the worst one out', async () => {
+    const poor = await sharp(poses[1]!.data, {
+      raw: { width: photo.width, height: photo.height, channels: 3 },
+    })
+      .blur(3)
+      .raw()
+      .toBuffer();
+    const looks: RawImage[] = [poses[0]!, { ...photo, data: poor }, poses[2]!];
+    const detections = film({ seconds: 1.44, image: (frame) => looks[Math.floor(frame / 12)]! });
+    const { sequences } = await select({ policy: 'top-k', count: 2 }, detections);
+    expect(sequences.map((frame) => Math.floor(frame / 12))).toEqual([0, 2]);
+  });
+
   it('sends one of somebody who does not move, however many there may be', async () => {
-    const { messages } = await select({ policy: 'top-k', count: 5 }, film({ seconds: 2 }));
+    const boxes = (frame: number) => [{ ...person, x: person.x + (frame % 3) }];
+    const { messages } = await select({ policy: 'top-k', count: 5 }, film({ seconds: 2, boxes }));
     expect(messages).toHaveLength(1);
   });
 });
@@ -316,6 +388,23 @@ describe('acknowledgement', () => {
     expect(acknowledged.toSorted((a, b) => a - b)).toEqual(detections.map((_, index) => index));
   });
 
+  it.each([
+    ['is no person', {}, { boxes: (frame: number) => (frame === 5 ? [person] : []) }],
+    ['is too poor to be sent', { minimumQuality: 0.9 }, { image: () => blurred }],
+    ['is beyond the budget', { budget: { picturesPerMinute: 1 } }, { boxes: () => [person, other] }],
+  ])('comes for what %s', async (_, options, scene) => {
+    const acknowledged: number[] = [];
+    const detections = film({ seconds: 1, ...scene }).map((detection) => ({
+      ...detection,
+      ack: () => acknowledged.push(detection.frame.sequence),
+    }));
+    const source = async function* () {
+      yield* detections;
+    };
+    await pipeline(source(), new FaceSelector(options), { write: () => {} });
+    expect(acknowledged.toSorted((a, b) => a - b)).toEqual(detections.map((_, index) => index));
+  });
+
   it('does not come for what is held when the pipeline is stopped at once', async () => {
     const acknowledged: number[] = [];
     const controller = new AbortController();
@@ -344,6 +433,16 @@ describe('a camera that stops', () => {
     };
     await pipeline(source(), selector, { write: (message) => void messages.push(message) });
     expect(messages.map(({ properties }) => properties.reason)).toEqual(['latest']);
+  });
+});
+
+describe('several detectors', () => {
+  it('are followed apart by one selector', async () => {
+    const [faces, cats] = ['faces', 'cats'].map((detector) => film({ seconds: 1, camera: 'one', detector }));
+    const both = faces!.flatMap((detection, index) => [detection, cats![index]!]);
+    const { pictures } = await select({}, both);
+    expect(pictures.map(({ detector }) => detector)).toEqual(['faces', 'cats']);
+    expect(new Set(pictures.map(({ subject }) => subject)).size).toBe(2);
   });
 });
 

@@ -8,8 +8,10 @@ import type { VisitRules } from './visit';
 
 export const POLICIES = ['all', 'first', 'best', 'best-every', 'top-k'] as const;
 
+/** Which faces of a visit are sent; `FaceSelectorOptions.policy` says what each means. */
 export type SelectionPolicy = (typeof POLICIES)[number];
 
+/** Which faces are sent, how they are cut out, and how they are encoded. */
 export interface FaceSelectorOptions extends TrackerOptions {
   /**
    * Which faces are sent.

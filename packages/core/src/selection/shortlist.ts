@@ -28,7 +28,7 @@ export class Shortlist {
   /** Takes a candidate, in the place of one that it betters, or lets it go. */
   offer(candidate: Candidate): void {
     const same = this.#candidates.filter(
-      ({ thumbnail }) => this.#length === 1 || differenceOf(thumbnail, candidate.thumbnail) < SAME_POSE,
+      ({ thumbnail }) => differenceOf(thumbnail, candidate.thumbnail) < SAME_POSE,
     );
     const rivals = same.length > 0 ? same : this.#candidates.length < this.#length ? [] : [this.#worst()];
     if (rivals.some(({ quality }) => quality >= candidate.quality)) {

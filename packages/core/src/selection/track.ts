@@ -42,12 +42,15 @@ export class Track {
   readonly id: string;
   /** Counts the visits by camera and detector, from 0. */
   readonly number: number;
+  /** Capture time of its first frame, in milliseconds since 1970 (UTC). */
   readonly startedAt: number;
   /** Where the detector saw it last, in pixels of the full frame. */
   box: Box;
+  /** Capture time of the last frame in which it was found, in milliseconds since 1970 (UTC). */
   seenAt: number;
   /** Looks in which it was found. */
   hits = 1;
+  /** Whether it has been there for long enough to count as a person. */
   isConfirmed = false;
   /** Who it turned out to be: one who was out of sight for a while. */
   person: Track | undefined;

@@ -96,6 +96,21 @@ describe('a person', () => {
     expect(endedIn(after)).toEqual(['track-1']);
   });
 
+  it('comes back within the gap of four seconds as the one who was lost, and after it as somebody else', () => {
+    const comesBackAfter = (seconds: number) => {
+      const tracker = trackerOf();
+      const absent = Math.round((seconds * 1000) / 33);
+      const trackings = show(tracker, [...still(30), ...empty(absent), ...still(15)]);
+      return { confirmed: confirmedIn(trackings), last: idsOf(trackings.at(-1)!) };
+    };
+    for (const seconds of [0.3, 1, 3, 3.8]) {
+      expect(comesBackAfter(seconds)).toEqual({ confirmed: ['track-1'], last: ['track-1'] });
+    }
+    expect(comesBackAfter(4.2)).toEqual({ confirmed: ['track-1', 'track-2'], last: ['track-2'] });
+    const faraway = show(trackerOf(), [...still(30), ...empty(91), ...still(15, 900)]);
+    expect(idsOf(faraway.at(-1)!)).toEqual(['track-2']);
+  });
+
   it('is found again where it walked to behind a pillar', () => {
     const tracker = trackerOf();
     const walk = (from: number, count: number) =>
@@ -125,6 +140,94 @@ describe('a person', () => {
     const trackings = show(tracker, [...leftward, ...empty(28), ...rightward]);
     expect(confirmedIn(trackings)).toEqual(['track-1', 'track-2']);
     expect(idsOf(trackings.at(-1)!)).toEqual(['track-2']);
+  });
+
+  it('is where its face was seen last, also in the look that shows who it is', () => {
+    const tracker = trackerOf();
+    const faces = [...still(30), ...empty(20), ...Array.from({ length: 8 }, (_, x) => [faceAt(500 + 4 * x)])];
+    for (const [index, seen] of faces.entries()) {
+      const [track] = tracker.update({ ...frame, at: index * 33, faces: seen }).tracks;
+      expect(track?.box).toEqual(seen[0]?.box);
+    }
+    expect(tracker.tracks).toMatchObject([{ id: 'track-1' }]);
+  });
+
+  it('stands where nothing moves', () => {
+    const tracker = trackerOf();
+    show(
+      tracker,
+      Array.from({ length: 20 }, (_, index) => [faceAt(300 + index * 10)]),
+    );
+    expect(tracker.tracks[0]!.speed).toBeGreaterThan(2);
+    tracker.update({ ...frame, at: 20 * 33, faces: [faceAt(490)], looked: false });
+    expect(tracker.tracks[0]!.speed).toBe(0);
+  });
+
+  it('is not whoever only seems to go its way at first', () => {
+    const tracker = trackerOf();
+    const leftward = Array.from({ length: 30 }, (_, index) => [faceAt(900 - index * 9)]);
+    // The second box trembles to the left.
+    const rightward = [380, 377, ...Array.from({ length: 18 }, (_, index) => 390 + index * 9)];
+    const trackings = show(tracker, [...leftward, ...empty(28), ...rightward.map((x) => [faceAt(x)])]);
+    expect(idsOf(trackings.at(-1)!)).toEqual(['track-2']);
+  });
+
+  it('is not told by one look, however long nothing moves after it', () => {
+    const tracker = trackerOf();
+    const trackings = show(tracker, [...still(30), ...empty(20), ...still(1)]);
+    expect(idsOf(trackings.at(-1)!)).toEqual(['track-2']);
+    for (let at = 51 * 33; at < 51 * 33 + 900; at += 33) {
+      const tracking = tracker.update({ ...frame, at, faces: [faceAt(500)], looked: false });
+      expect(idsOf(tracking)).toEqual(['track-2']);
+    }
+  });
+
+  it('is the nearer one of two who come where it was', () => {
+    const tracker = trackerOf();
+    const both = Array.from({ length: 8 }, () => [faceAt(380), faceAt(520)]);
+    const trackings = show(tracker, [...still(30), ...empty(20), ...both]);
+    expect(idsOf(trackings.at(-1)!)).toEqual(['track-2', 'track-1']);
+  });
+
+  it('is not somebody who was there beside it, or who is much smaller', () => {
+    const beside = show(trackerOf(), [
+      ...still(30),
+      ...Array.from({ length: 3 }, () => [faceAt(500), faceAt(610)]),
+      ...Array.from({ length: 20 }, () => [faceAt(610)]),
+    ]);
+    expect(idsOf(beside.at(-1)!)).toEqual(['track-2']);
+    const near = Array.from({ length: 30 }, () => [faceAt(500, 500, 220)]);
+    const far = Array.from({ length: 15 }, () => [faceAt(500, 500, 25)]);
+    expect(idsOf(show(trackerOf(), [...near, ...empty(8), ...far]).at(-1)!)).toEqual(['track-2']);
+  });
+
+  it('is the same at once where a few looks missed it, all the more where looks often do', () => {
+    const missed = show(trackerOf(), [...still(30), ...empty(2), ...still(1)]);
+    expect(idsOf(missed.at(-1)!)).toEqual(['track-1']);
+    const often = Array.from({ length: 30 }, () => [...still(1), ...empty(1)]).flat();
+    const missedMore = show(trackerOf(), [...still(12), ...often, ...empty(4), ...still(1)]);
+    expect(idsOf(missedMore.at(-1)!)).toEqual(['track-1']);
+    // The looks that missed before it was known again count as well.
+    const lost = [...still(12), ...empty(10), ...still(1), ...empty(10), ...still(1)];
+    const again = show(trackerOf(), [...lost, ...empty(5), ...still(1)]);
+    expect(idsOf(again.at(-1)!)).toEqual(['track-1']);
+  });
+
+  it('goes on as it came back, when it is hidden once more', () => {
+    const tracker = trackerOf();
+    const walk = (from: number, speed: number, count: number) =>
+      Array.from({ length: count }, (_, index) => [faceAt(from + index * speed)]);
+    // It stands, walks on behind a pillar and is hidden for another 600 ms.
+    const trackings = show(tracker, [
+      ...walk(400, 0, 30),
+      ...empty(10),
+      ...walk(440, 20, 6),
+      ...empty(18),
+      ...walk(440 + 24 * 20, 20, 8),
+    ]);
+    expect(idsOf(trackings.at(-1)!)).toEqual(['track-1']);
+    expect(confirmedIn(trackings)).toEqual(['track-1']);
+    expect(tracker.tracks[0]).toMatchObject({ hits: 44, seenAt: 71 * 33 });
   });
 
   it('does not take the face of one who steps before it and goes the other way', () => {
@@ -160,6 +263,21 @@ describe('a person', () => {
     expect(endedIn(trackings)).toEqual(['track-1']);
   });
 
+  it('may be unseen for a moment at the edge of the picture', () => {
+    const tracker = trackerOf();
+    show(
+      tracker,
+      Array.from({ length: 30 }, (_, index) => [faceAt(1300 + index * 20, 500, 60)]),
+    );
+    expect(endedIn(show(tracker, empty(6), { from: 30 * 33 }))).toEqual([]);
+    expect(endedIn(show(tracker, empty(6), { from: 36 * 33 }))).toEqual(['track-1']);
+  });
+
+  it('is one from its first look on, though it is quick and looks are rare', () => {
+    const walk = Array.from({ length: 6 }, (_, index) => [faceAt(300 + index * 90)]);
+    expect(new Set(show(trackerOf(), walk, { everyMs: 200 }).flatMap(idsOf))).toEqual(new Set(['track-1']));
+  });
+
   it('is not taken for another one of a different size at the same place', () => {
     const tracker = trackerOf();
     show(
@@ -182,11 +300,20 @@ describe('a person', () => {
     const tracker = trackerOf();
     const trackings = show(
       tracker,
-      Array.from({ length: 5 }, () => [faceAt(500), faceAt(505, 505, 60)]),
+      Array.from({ length: 5 }, () => [faceAt(500), faceAt(530, 530, 60)]),
     );
     expect(trackings.flatMap(idsOf)).toEqual(Array(10).fill('track-1'));
     expect(tracker.tracks).toHaveLength(1);
     expect(tracker.tracks[0]!.hits).toBe(5);
+  });
+
+  it('is another one than who is a third behind it', () => {
+    const tracker = trackerOf();
+    show(
+      tracker,
+      Array.from({ length: 5 }, () => [faceAt(500), faceAt(570)]),
+    );
+    expect(tracker.tracks).toHaveLength(2);
   });
 
   it('keeps the name that it brings, wherever it is', () => {
@@ -218,6 +345,14 @@ describe('confirmation', () => {
     ]);
   });
 
+  it('takes so many hits, also where a smaller share of the looks is enough', () => {
+    const looks = (pattern: string) => [...pattern].map((look) => (look === '#' ? [faceAt(500)] : []));
+    const confirmed = (pattern: string) =>
+      confirmedIn(show(trackerOf({ confirmShare: 0.5 }), looks(pattern), { everyMs: 200 }));
+    expect(confirmed('#.#')).toEqual([]);
+    expect(confirmed('#.###')).toEqual(['track-1']);
+  });
+
   it('does not come with a look that missed', () => {
     // Nine hits are 264 ms; the look that makes it more than 300 is none.
     expect(confirmedIn(show(trackerOf(), [...still(9), ...empty(3)]))).toEqual([]);
@@ -232,11 +367,24 @@ describe('confirmation', () => {
     expect(tracker.tracks).toEqual([]);
   });
 
+  it('is not made of two mistakes that lie apart', () => {
+    const apart = show(trackerOf(), [[faceAt(500)], [faceAt(650)]], { everyMs: 300 });
+    expect(apart.flatMap(idsOf)).toEqual(['track-1', 'track-2']);
+  });
+
   it('asks for no more hits than frames as rare as these can give', () => {
     expect(confirmedIn(show(trackerOf(), still(2), { everyMs: 1000 }))).toEqual(['track-1']);
     const everyMinute = show(trackerOf(), [[faceAt(500)], [], []], { everyMs: 60_000 });
     expect(confirmedIn(everyMinute)).toEqual(['track-1']);
     expect(endedIn(everyMinute)).toEqual(['track-1']);
+  });
+
+  it('goes by the pace of the latest frames', () => {
+    const tracker = trackerOf();
+    show(tracker, empty(100));
+    show(tracker, empty(6), { from: 100 * 33, everyMs: 1000 });
+    const slow = show(tracker, still(2), { from: 100 * 33 + 6000, everyMs: 1000 });
+    expect(confirmedIn(slow)).toEqual(['track-1']);
   });
 
   it('is not made easier by one long pause', () => {
@@ -253,6 +401,12 @@ describe('confirmation', () => {
       expect(tracking.confirmed).toEqual([]);
       expect(idsOf(tracking)).toEqual(['track-1']);
     }
+    const between = trackerOf();
+    const trackings = Array.from({ length: 36 }, (_, index) => {
+      const looked = index % 3 === 0;
+      return between.update({ ...frame, at: index * 33, faces: looked ? [faceAt(500)] : [], looked });
+    });
+    expect(confirmedIn(trackings)).toEqual(['track-1']);
   });
 
   it('is not needed in a picture of its own', () => {
@@ -277,6 +431,10 @@ describe('confirmation', () => {
     const { confirmed, ended } = tracker.end();
     expect(confirmed).toEqual([]);
     expect(ended).toHaveLength(1);
+    // What comes after that is a new story, from whenever it is.
+    const [anew] = show(tracker, still(1), { from: -1000 });
+    expect(anew!.tracks[0]!.startedAt).toBe(-1000);
+    expect(confirmedIn([tracker.end()])).toEqual(['track-3']);
   });
 });
 
@@ -375,6 +533,7 @@ describe('a tracker', () => {
     show(tracker, still(10), { from: 10_000 });
     const [late] = show(tracker, still(1), { from: 9_990 });
     expect(idsOf(late!)).toEqual(['track-1']);
+    expect(late!.tracks[0]!.seenAt).toBe(10_000 + 9 * 33);
     const [again] = show(tracker, still(1), { from: 1_000 });
     expect(endedIn([again!])).toEqual(['track-1']);
     expect(idsOf(again!)).toEqual(['track-2']);

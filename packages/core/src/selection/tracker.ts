@@ -1,6 +1,7 @@
 import type { Box, Face } from '../face';
 import { type Confirmation, Track } from './track';
 
+/** When a face counts as a person, and when a person has left. */
 export interface TrackerOptions {
   /** Somebody unseen for so long has left. @default 4 */
   readonly gapSeconds?: number | undefined;
@@ -23,7 +24,9 @@ export interface Sight {
   readonly at: number;
   /** The frame, in pixels. */
   readonly width: number;
+  /** The frame, in pixels. */
   readonly height: number;
+  /** What the detector found in it. */
   readonly faces: readonly Face[];
   /** False where nothing moved, and `faces` are those last seen. @default true */
   readonly looked?: boolean | undefined;
@@ -45,7 +48,9 @@ export interface Tracking {
 
 /** How a track is called. */
 export interface TrackName {
+  /** Its id, the `subject` of its pictures. */
   readonly id: string;
+  /** Counts the visits by camera and detector, from 0. */
   readonly number: number;
 }
 

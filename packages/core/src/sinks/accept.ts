@@ -5,6 +5,8 @@ import type { Message } from '../message';
  * `any`: everything. A function: what it says `true` for, without a look at the pixels; a text is the reason for a no.
  */
 export type Accept = 'image' | 'any' | ((message: Message) => AcceptAnswer | Promise<AcceptAnswer>);
+
+/** True to store it as a picture; false, or the reason as a text, to keep it apart. */
 export type AcceptAnswer = boolean | string;
 
 /** By topic filter (`+`, `#`): the first that fits a message's topic; `image` where none does. */

@@ -11,25 +11,29 @@ import type { S3StoreOptions } from './s3-options';
 import type { Store } from './store';
 import { isTombstone } from './tombstone';
 
+/** Which part of an archive is audited, and how closely. */
 export interface AuditOptions {
   /** Reads every object and compares its SHA-256; without it the store's listing is compared. @default false */
   readonly verify?: boolean | undefined;
-  /** Only what this camera has taken. */
+  /** Only what this camera has taken. @default all cameras */
   readonly camera?: string | undefined;
-  /** Only what was taken at or after this time. */
+  /** Only what was taken at or after this time. @default from the beginning */
   readonly since?: Date | undefined;
   /** Objects that are read at once. @default 16 */
   readonly concurrency?: number | undefined;
-  /** For `s3://` locations. */
+  /** For `s3://` locations. @default what S3StoreOptions says */
   readonly s3?: S3StoreOptions | undefined;
+  /** Stops the audit, which rejects with the signal's reason. @default none */
   readonly signal?: AbortSignal | undefined;
-  /** Hears now and then how far it is. */
+  /** Hears now and then how far it is. @default nobody hears */
   readonly onProgress?: ((progress: AuditProgress) => void) | undefined;
 }
 
+/** How far an audit is. */
 export interface AuditProgress {
   /** `manifest`: rows are read; `listing`: objects are listed; `verifying`: objects are read. */
   readonly step: 'manifest' | 'listing' | 'verifying';
+  /** Rows or objects that it is done with in this step. */
   readonly done: number;
   /** Where it is known. */
   readonly total?: number;
@@ -37,11 +41,15 @@ export interface AuditProgress {
 
 /** How many there are, and the keys of the first of them. */
 export interface Finding {
+  /** How many there are. */
   readonly count: number;
+  /** The keys of the first of them. */
   readonly keys: readonly string[];
 }
 
+/** What an audit has found. */
 export interface AuditReport {
+  /** The place that was audited, as a person would write it. */
   readonly location: string;
   /** When it was made, RFC 3339 in UTC. */
   readonly at: string;
@@ -49,6 +57,7 @@ export interface AuditReport {
   readonly rows: number;
   /** Lines of the manifest that are no rows. */
   readonly damagedRows: number;
+  /** What was found of each camera. */
   readonly cameras: readonly CameraAudit[];
   /** Whether every object was read and compared, or the store's listing. */
   readonly verified: boolean;

@@ -5,17 +5,23 @@ import { NumberAccount } from './number-account';
 
 /** What the audit says of one camera. */
 export interface CameraAudit {
+  /** The camera's name. */
   readonly camera: string;
   /** Pictures that are there, and their bytes. */
   readonly stored: number;
+  /** The bytes of the pictures that are there. */
   readonly bytes: number;
+  /** Objects kept apart because another one was there under their id. */
   readonly conflicts: number;
+  /** Objects kept apart because they are not what is accepted. */
   readonly rejected: number;
+  /** Pictures that were deleted for good by `forget()`. */
   readonly forgotten: number;
   /** What the store removed by its rules of retention. */
   readonly removed: number;
   /** First and last capture, RFC 3339 in UTC. */
   readonly first?: string;
+  /** The last capture, RFC 3339 in UTC. */
   readonly last?: string;
   /** How many runs of its publisher brought pictures with numbers. */
   readonly boots: number;
@@ -25,7 +31,9 @@ export interface CameraAudit {
   readonly missingNumbers: readonly { readonly boot: string; readonly numbers: string }[];
   /** Numbers of pictures that were dropped on the way, by what their gap records say. */
   readonly dropped: number;
+  /** Why they were dropped, each reason once. */
   readonly dropReasons: readonly string[];
+  /** The time that pictures took from each place of the way to the next. */
   readonly hops: readonly HopLatency[];
   /** From the frame to the object. */
   readonly total?: HopLatency;

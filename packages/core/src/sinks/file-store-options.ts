@@ -1,5 +1,6 @@
 import { PLACEMENTS, type Placement } from './file-placement';
 
+/** How long and how much a FileStore keeps, and what it leaves free of the disk. */
 export interface FileStoreOptions {
   /** How an object gets its name. @default the first of `link`, `rename`, `write` that the file system can */
   readonly placement?: Placement;

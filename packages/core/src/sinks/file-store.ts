@@ -74,6 +74,7 @@ export class FileStore implements Store {
     });
   }
 
+  /** What this folder can do; `exclusive` is undefined until `open()` has tried it. */
   get supports(): StoreSupport {
     return { metadata: false, exclusive: this.#placement && this.#placement === 'link' };
   }

@@ -2,6 +2,7 @@ import type { ManifestRow } from './manifest-row';
 
 /** What is to be forgotten: where several are given, what fits all of them. */
 export interface Selection {
+  /** Only what this camera has taken. @default all cameras */
   readonly camera?: string | undefined;
   /** The name of a track, the CloudEvents `subject`. */
   readonly track?: string | undefined;

@@ -12,20 +12,27 @@ import type { Store } from './store';
 import { isTombstone, TOMBSTONE_CONTENT_TYPE, tombstone } from './tombstone';
 import { unlistedRow } from './unlisted';
 
+/** What is deleted for good, and whether it is only looked for. */
 export interface ForgetOptions extends Selection {
   /** Looks for what would be deleted, and deletes nothing. @default false */
   readonly dryRun?: boolean | undefined;
   /** Objects that are deleted at once. @default 16 */
   readonly concurrency?: number | undefined;
-  /** For `s3://` locations. */
+  /** For `s3://` locations. @default what S3StoreOptions says */
   readonly s3?: S3StoreOptions | undefined;
+  /**
+   * Stops it, and `forget()` rejects with the signal's reason; what is deleted stays deleted. @default none
+   */
   readonly signal?: AbortSignal | undefined;
-  /** Hears of each object that is deleted, or would be. */
+  /** Hears of each object that is deleted, or would be. @default nobody hears */
   readonly onForgotten?: ((object: { readonly key: string; readonly versions: number }) => void) | undefined;
 }
 
+/** What was deleted, or would be. */
 export interface ForgetReport {
+  /** The place it was deleted from, as a person would write it. */
   readonly location: string;
+  /** Whether nothing was deleted, as it was asked for. */
   readonly dryRun: boolean;
   /** Objects that were deleted, or would be. */
   readonly objects: number;
@@ -39,6 +46,7 @@ export interface ForgetReport {
   readonly cameras: Readonly<Record<string, number>>;
   /** First and last capture of them, RFC 3339 in UTC. */
   readonly first?: string;
+  /** The last capture of them, RFC 3339 in UTC. */
   readonly last?: string;
   /** What was found when all was looked at once more: keys that still hold something, or still have a row. */
   readonly remaining: readonly string[];

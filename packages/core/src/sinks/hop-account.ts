@@ -3,7 +3,9 @@ import type { ManifestRow, ManifestTimes } from './manifest-row';
 
 /** The way from one place to the next, or the whole of it. */
 export interface HopLatency extends LatencySummary {
+  /** The time at which the hop began. */
   readonly from: keyof ManifestTimes;
+  /** The time at which it ended. */
   readonly to: keyof ManifestTimes;
 }
 

@@ -3,15 +3,19 @@ import { keysOf, pagesOf } from './manifest-reader';
 import { decodeRows, type ManifestRow } from './manifest-row';
 import type { Store } from './store';
 
+/** What `compactManifest()` gathers, and how it is stopped. */
 export interface CompactionOptions {
   /** Only parts that were begun so many milliseconds ago. @default 0 */
   readonly minimumAgeMs?: number;
+  /** Stops it between two batches, with the signal's reason; what is done stays done. @default none */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What was gathered. */
 export interface CompactionReport {
   /** Parts that are gathered now. */
   readonly parts: number;
+  /** Rows that were in the parts. */
   readonly rows: number;
   /** Files that they were gathered into. */
   readonly files: number;

@@ -1,6 +1,7 @@
 import type { ManifestUpkeepOptions } from './manifest-upkeep';
 import type { ManifestWriterOptions } from './manifest-writer';
 
+/** How a Sink keeps account of what it stores. */
 export interface ManifestOptions {
   /** Rows that are written together, at the most. @default twice as many as are stored at once, but 32 at least */
   readonly rows?: number | undefined;

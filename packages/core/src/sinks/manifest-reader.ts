@@ -48,6 +48,7 @@ export async function* manifestPages(
 
 /** A day of which a manifest has rows of a camera. */
 export interface ManifestDay {
+  /** The camera's name. */
   readonly camera: string;
   /** `2026-01-31`, in UTC. */
   readonly day: string;

@@ -28,29 +28,39 @@ export interface ManifestRow extends ManifestTimes {
    * on purpose on the way; `forgotten`: the object was there and has been deleted for good.
    */
   readonly outcome: 'stored' | 'conflict' | 'rejected' | 'gap' | 'forgotten';
+  /** The message's id. */
   readonly id: string;
   /** Where the bytes are. No two rows that say the same have another one. */
   readonly key: string;
+  /** The camera's name. */
   readonly camera: string;
+  /** The run of the publisher's process, drawn at random; left out for foreign messages. */
   readonly boot?: string;
   /** Without gaps by camera and boot. */
   readonly number?: number;
+  /** The frame's number within that run. */
   readonly sequence?: number;
+  /** The detector's name. */
   readonly detector?: string;
+  /** The visit, where a tracker has named one. */
   readonly track?: string;
   /** In pixels of the full frame. */
   readonly box?: Box;
   /** The full frame, `1920x1080`. */
   readonly framesize?: string;
+  /** How sure the detector was; larger is surer. */
   readonly score?: number;
+  /** How good a picture it is, from 0 to 1. */
   readonly quality?: number;
   /** Where `captured` comes from. */
   readonly clock?: string;
   /** How long receipts took to come back to the publisher (see `PictureAttributes`), in milliseconds. */
   readonly receiptms?: number;
+  /** The topic by which it arrived. */
   readonly topic?: string;
   /** MIME type of the object. */
   readonly type?: string;
+  /** The size of the object. */
   readonly bytes: number;
   /** 64 hexadecimal digits. */
   readonly sha256: string;

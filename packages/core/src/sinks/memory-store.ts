@@ -4,6 +4,7 @@ import type { ObjectDetails, PutOptions, Store, StoredObject, StoreSupport } fro
 /** Keeps objects in memory, for tests and demonstrations. What it holds outlives `close()`. */
 export class MemoryStore implements Store {
   readonly location = 'memory';
+  /** Everything that a store can do. */
   readonly supports: StoreSupport = { metadata: true, exclusive: true };
   readonly #objects = new Map<string, StoredObject>();
 

@@ -5,6 +5,7 @@ import { manifestPages } from './manifest-reader';
 import type { ManifestRow } from './manifest-row';
 import type { Store } from './store';
 
+/** Which of the newest pictures are asked for. */
 export interface NewestQuery {
   /** Only of this camera. */
   readonly camera?: string | undefined;
@@ -16,6 +17,7 @@ export interface NewestQuery {
   readonly limit: number;
 }
 
+/** A page of them. */
 export interface NewestPage {
   /** The newest first. */
   readonly rows: readonly ManifestRow[];

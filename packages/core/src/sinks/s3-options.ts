@@ -1,5 +1,6 @@
 import type { PutObjectCommandInput, S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 
+/** How to reach an S3-compatible bucket, and what goes with each object. */
 export interface S3StoreOptions {
   /** The URL of an S3-compatible server. @default Amazon's, by region */
   readonly endpoint?: string;
@@ -9,12 +10,16 @@ export interface S3StoreOptions {
   readonly forcePathStyle?: boolean;
   /** Given with `secretAccessKey`. @default the SDK's chain: environment, shared files, instance role */
   readonly accessKeyId?: string;
+  /** The secret of `accessKeyId`; both or neither. @default what the SDK's chain finds */
   readonly secretAccessKey?: string;
-  /** Of temporary keys. They end with it: give `credentials`, or leave them to the chain, for keys that are renewed. */
+  /**
+   * Of temporary keys. They end with it: give `credentials`, or leave them to the chain, for keys that are renewed.
+   * @default none
+   */
   readonly sessionToken?: string;
   /**
    * Any credentials or credential provider of the SDK, instead of the pair of keys. A provider is asked again before
-   * what it gave expires, and when the server says that it has expired.
+   * what it gave expires, and when the server says that it has expired. @default the pair of keys, or the chain
    */
   readonly credentials?: S3ClientConfig['credentials'];
   /**
@@ -28,7 +33,7 @@ export interface S3StoreOptions {
   readonly kmsKeyId?: string;
   /** `STANDARD_IA`, `SMART` and so on, as the server calls it; of those that are read at once. @default the server's */
   readonly storageClass?: string;
-  /** At most ten, on each object. */
+  /** At most ten, on each object. @default none */
   readonly tags?: Readonly<Record<string, string>>;
   /** Connections to the server, and so requests at once, at most. @default 50 */
   readonly connections?: number;
@@ -36,7 +41,7 @@ export interface S3StoreOptions {
   readonly connectionTimeoutMs?: number;
   /** Milliseconds from a request to the end of its answer. @default 60,000 */
   readonly requestTimeoutMs?: number;
-  /** A client of your own: the other options are of no use then, and you close it. */
+  /** A client of your own: the other options are of no use then, and you close it. @default one of its own */
   readonly client?: S3Client;
 }
 

@@ -73,6 +73,7 @@ export class S3Store implements Store {
     this.location = `s3://${bucket}${prefix && `/${prefix}`}`;
   }
 
+  /** What this server can do; `exclusive` is undefined until the first `put()` has tried it. */
   get supports(): StoreSupport {
     return { metadata: true, exclusive: this.#exclusive };
   }

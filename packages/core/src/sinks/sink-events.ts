@@ -13,17 +13,23 @@ import type { StoreEvents } from './store-events';
 export interface StoredReport {
   /** Where its bytes are now. */
   readonly key: string;
+  /** What became of it. */
   readonly outcome: 'stored' | 'duplicate' | 'conflict' | 'rejected' | 'gap' | 'forgotten';
 }
 
+/** A picture that has been stored. */
 export interface StoredEvent {
+  /** The message's id. */
   readonly id: string;
+  /** Where it is in the store. */
   readonly key: string;
+  /** The size of the object. */
   readonly bytes: number;
   /** Milliseconds since 1970 (UTC), like the times that follow. */
   readonly capturedAt: number;
   /** When the frame was read, where the message says it. */
   readonly readAt?: number;
+  /** When the store had it, in milliseconds since 1970 (UTC). */
   readonly storedAt: number;
   /** What the manifest says of it, where the sink writes one. */
   readonly row?: ManifestRow;
@@ -31,12 +37,17 @@ export interface StoredEvent {
 
 /** News of the store are passed on. */
 export interface SinkEvents extends StoreEvents {
+  /** A picture is durable in the store. */
   stored: [event: StoredEvent];
+  /** The same bytes were there already; nothing was written. */
   duplicate: [event: { readonly id: string; readonly key: string }];
   /** `existingKey` is the object that was there before. */
   conflict: [event: { readonly id: string; readonly key: string; readonly existingKey: string }];
+  /** It is not what is accepted, and is kept apart under `rejected/` with the reason. */
   rejected: [event: { readonly id: string; readonly key: string; readonly reason: string }];
+  /** The record of pictures that were dropped on the way is stored. */
   gap: [event: { readonly key: string; readonly gap: GapRecord }];
+  /** It came again after it had been deleted for good, and was not stored. */
   forgotten: [event: { readonly id: string; readonly key: string }];
   /** Parts of the manifest have been gathered into files by camera and hour. */
   compacted: [event: CompactionReport];
@@ -48,9 +59,13 @@ export interface SinkEvents extends StoreEvents {
 
 /** Counters since the sink was made. */
 export interface SinkStats {
+  /** Pictures that were stored. */
   readonly stored: number;
+  /** Messages whose bytes were there already. */
   readonly duplicates: number;
+  /** Messages under whose id other bytes were there; both are kept. */
   readonly conflicts: number;
+  /** Messages that are not what is accepted. */
   readonly rejected: number;
   /** Records of what was dropped on the way. */
   readonly gaps: number;
@@ -58,5 +73,6 @@ export interface SinkStats {
   readonly forgotten: number;
   /** Payload bytes of what was stored, conflicts and rejected ones included. */
   readonly bytes: number;
+  /** Attempts that the store could not do in passing, and that were made again. */
   readonly retries: number;
 }

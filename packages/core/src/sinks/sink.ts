@@ -25,6 +25,7 @@ import type { Store } from './store';
 import type { RemovedEvent } from './store-events';
 import { isStore, storeAt, usualConcurrency } from './store-location';
 
+/** Under which key a Sink stores what, what it accepts, and what it does when the store is away. */
 export interface SinkOptions {
   /** How many messages it stores at once. @default 64 in a folder, else 16 */
   readonly concurrency?: number;
@@ -53,11 +54,14 @@ export interface SinkOptions {
    * once, and one for each where they come one by one. See docs/archive.md. @default false
    */
   readonly manifest?: boolean | ManifestOptions;
-  /** How long to wait before trying again what the store could not do in passing. It tries for ever. */
+  /**
+   * How long to wait before trying again what the store could not do in passing. It tries for ever.
+   * @default what RetryOptions says
+   */
   readonly retry?: RetryOptions;
-  /** For `s3://` locations. */
+  /** For `s3://` locations. @default what S3StoreOptions says */
   readonly s3?: S3StoreOptions;
-  /** For folders: how long and how much to keep, what to leave free of the disk. */
+  /** For folders: how long and how much to keep, what to leave free of the disk. @default what FileStoreOptions says */
   readonly files?: FileStoreOptions;
 }
 
@@ -79,6 +83,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   readonly name = 'sink';
   /** How many messages it takes at once: those that it stores, and those that wait to be written down. */
   readonly concurrency: number;
+  /** The store it writes to: the one that was given, or the one made from the location. */
   readonly store: Store;
   readonly #ownsStore: boolean;
   readonly #key: KeyTemplate;
@@ -146,6 +151,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     this.store.events?.on('notice', this.#passNotice).on('removed', this.#passRemoval);
   }
 
+  /** Counters since the sink was made, as they are now. */
   get stats(): SinkStats {
     return { ...this.#stats };
   }

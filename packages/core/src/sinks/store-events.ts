@@ -6,8 +6,11 @@ export interface StoreEvents {
   removed: [event: RemovedEvent];
 }
 
+/** An object that the store has removed by its rules of retention. */
 export interface RemovedEvent {
+  /** Where it was. */
   readonly key: string;
+  /** Its size. */
   readonly bytes: number;
   /** `age` and `size`: more than it was told to keep; `disk`: the disk was full. */
   readonly reason: 'age' | 'size' | 'disk';

@@ -9,11 +9,18 @@ export interface ObjectDetails {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** An object, whole. */
 export interface StoredObject extends ObjectDetails {
+  /** Its bytes. */
   readonly data: Uint8Array;
 }
 
+/** What goes with an object that is put. */
 export interface PutOptions extends ObjectDetails {
+  /**
+   * Gives up waiting, and `put()` rejects with the signal's reason; the object may be there or not. @default
+   * none
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -35,6 +42,7 @@ export interface StoreSupport {
 export interface Store {
   /** How a person would write the place: `s3://bucket/prefix`, `/srv/faces`. */
   readonly location: string;
+  /** What it can do; read after `open()`. */
   readonly supports: StoreSupport;
   /** News, for a store that has any; a sink passes them on as its own. */
   readonly events?: EventEmitter<StoreEvents>;

@@ -5,6 +5,7 @@ export type CameraInputFormat = 'mjpeg' | 'raw';
 
 /** A mode with the rate to ask for. */
 export interface CameraModeChoice extends CameraMode {
+  /** The camera's rate in that mode. */
   readonly framesPerSecond: number;
 }
 

@@ -16,6 +16,7 @@ export interface CameraInfo {
   readonly stablePath?: string;
   /** What its driver calls it. */
   readonly label: string;
+  /** What it can deliver; empty where it does not say. */
   readonly modes: readonly CameraMode[];
   /** What CameraCapture would ask for first. */
   readonly chosen?: CameraModeChoice;
@@ -23,6 +24,7 @@ export interface CameraInfo {
   readonly error?: RelayError;
 }
 
+/** Which mode is looked for, and in which order they are listed. */
 export interface ListCamerasOptions extends CameraWish {
   /** @default `FFMPEG_PATH` of the environment, else the one on `PATH`, else `@ffmpeg-installer/ffmpeg` */
   readonly ffmpegPath?: string;

@@ -4,9 +4,11 @@ import type { Image } from '../image';
 
 /** One picture as a capture delivers it; FrameSource adds the camera's name and the sequence number. */
 export interface CapturedFrame {
+  /** The picture, decoded or as it came. */
   readonly image: Image;
   /** Milliseconds since 1970 (UTC), by the clock that `clock` names. */
   readonly capturedAt: number;
+  /** Where `capturedAt` comes from. */
   readonly clock: FrameClock;
   /** When it was read, in milliseconds since 1970 (UTC). */
   readonly readAt: number;
@@ -30,6 +32,7 @@ export interface CaptureDescription {
 export interface CaptureDamage {
   /** What it is called, e.g. the picture's path. */
   readonly name: string;
+  /** What was wrong with it. */
   readonly error: RelayError;
 }
 
@@ -45,7 +48,9 @@ export interface CaptureMode {
 
 /** A camera that gives something other than what it was asked for. */
 export interface CaptureMismatch {
+  /** What was asked for. */
   readonly requested: CaptureMode;
+  /** What the camera delivers. */
   readonly got: CaptureMode;
   /** What the camera has to offer, each as a person reads it; empty where nobody can know. */
   readonly offers: readonly string[];

@@ -3,6 +3,7 @@ import type { CaptureDamage, CaptureMismatch } from './capture';
 import type { CaptureOptions } from './capture-options';
 import type { LiveOptions } from './live-options';
 
+/** How a FrameSource names, opens, paces and restarts what it captures. */
 export interface FrameSourceOptions extends CaptureOptions, LiveOptions {
   /** The name in ids and object keys: letters, digits, `.`, `_` and `-`. @default from the location */
   readonly camera?: string;
@@ -10,6 +11,7 @@ export interface FrameSourceOptions extends CaptureOptions, LiveOptions {
   readonly highWaterMark?: number;
 }
 
+/** Counters since the source was made. */
 export interface FrameSourceStats {
   /** Whole frames that the camera delivered, those that were dropped among them: the next `sequence`. */
   readonly captured: number;
@@ -26,6 +28,7 @@ export interface FrameSourceStats {
   readonly stalls: number;
 }
 
+/** News of a FrameSource; frames come by iteration. */
 export interface FrameSourceEvents {
   /** The first frame is here, also after a restart; sizes in pixels, `frames` where the number is known. */
   open: [opened: { camera: string; width: number; height: number; frames?: number }];

@@ -24,7 +24,9 @@ import { watched } from './watchdog';
  * ```
  */
 export class FrameSource extends EventEmitter<FrameSourceEvents> implements AsyncIterable<Frame> {
+  /** The name in errors: `camera` and the camera's name. */
   readonly name: string;
+  /** The camera's name, which stands in ids and keys. */
   readonly camera: string;
   readonly #capture: Capture;
   readonly #highWaterMark: number;
@@ -64,6 +66,7 @@ export class FrameSource extends EventEmitter<FrameSourceEvents> implements Asyn
     this.name = `camera ${this.camera}`;
   }
 
+  /** Counters since the source was made, as they are now. */
   get stats(): FrameSourceStats {
     return {
       captured: this.#captured,

@@ -15,6 +15,7 @@ import { VideoStream } from './video-stream';
 
 /** A command that writes JPEGs to its standard output: the program and its arguments. */
 export interface CommandLocation {
+  /** The program and its arguments; no shell is between. */
   readonly command: readonly string[];
 }
 

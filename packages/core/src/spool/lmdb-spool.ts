@@ -18,6 +18,7 @@ import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 import { SpoolLock } from './spool-lock';
 import { assertVersion } from './spool-version';
 
+/** How much an LmdbSpool keeps, for how long, and when it writes. */
 export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
   /** How many messages may wait; each takes about 100 bytes of memory besides. @default 1,000,000 */
   readonly maximumMessages?: number;
@@ -112,6 +113,7 @@ export class LmdbSpool implements Spool {
     this.#lock = new SpoolLock(this.#folder);
   }
 
+  /** What is read first. */
   get order(): SpoolOrder {
     return this.#ledger.order;
   }

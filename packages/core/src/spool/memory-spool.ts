@@ -5,6 +5,7 @@ import type { Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
 import { spoolClock } from './spool-clock';
 import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 
+/** How much a MemorySpool keeps, and for how long. */
 export interface MemorySpoolOptions extends Partial<SpoolPolicy> {
   /** How many messages may wait. @default 10,000 */
   readonly maximumMessages?: number;
@@ -26,6 +27,7 @@ export class MemorySpool implements Spool {
     });
   }
 
+  /** What is read first. */
   get order(): SpoolOrder {
     return this.#ledger.order;
   }
@@ -38,6 +40,7 @@ export class MemorySpool implements Spool {
     return this.#ledger.bytes;
   }
 
+  /** Makes it ready, and empty. */
   async open(): Promise<void> {
     this.#entries.clear();
     this.#ledger.open();
@@ -94,6 +97,7 @@ export class MemorySpool implements Spool {
     this.#ledger.onDrop(listener);
   }
 
+  /** Lets go whoever waits for room or for a message. What is in it is lost with the object. */
   async close(): Promise<void> {
     this.#ledger.close();
   }

@@ -11,7 +11,9 @@ export type SpoolOrder = 'oldest-first' | 'newest-first';
 
 /** A message in the spool, at a position that only grows. */
 export interface SpoolEntry {
+  /** Its place; larger is later, and none is given twice. */
   readonly position: number;
+  /** The message. */
   readonly message: Message;
   /** When `append()` was called, in milliseconds since 1970 (UTC). */
   readonly storedAt: number;
@@ -25,8 +27,11 @@ export interface SpoolEntry {
 
 /** A message that was set aside because it can never be sent. */
 export interface SetAside {
+  /** Its place, by which `discardSetAside()` knows it. */
   readonly position: number;
+  /** The message. */
   readonly message: Message;
+  /** Why the broker will never take it. */
   readonly reason: string;
   /** Milliseconds since 1970 (UTC). */
   readonly at: number;
@@ -34,9 +39,11 @@ export interface SetAside {
 
 /** A message that left without having been sent. */
 export interface SpoolDrop {
+  /** The message. */
   readonly message: Message;
   /** Where it stood, if it had a place. */
   readonly position?: number;
+  /** The spool was full, or the message had waited for too long. */
   readonly reason: 'full' | 'expired';
 }
 
@@ -44,11 +51,16 @@ export interface SpoolDrop {
 export interface Spool {
   /** Whether a message is safe from a killed process and a power cut once `append()` has resolved. */
   readonly durable: boolean;
+  /** What is read first. */
   readonly order: SpoolOrder;
   /** How many messages wait. */
   readonly messages: number;
   /** What they take, in bytes. */
   readonly bytes: number;
+  /**
+   * Makes it ready, with what an earlier process has left. Idempotent. @throws {RelayError} `SPOOL_IN_USE`,
+   * `SPOOL_FAILED`.
+   */
   open(): Promise<void>;
   /**
    * Adds a message at the end. Resolves when it is in (and durable, where the spool is). When the spool
@@ -75,5 +87,6 @@ export interface Spool {
   setAside(position: number, reason: string): Promise<void>;
   /** Hears of each message that leaves without having been sent. */
   onDrop(listener: (drop: SpoolDrop) => void): void;
+  /** Finishes what is being written and lets the place go. Idempotent. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { byteLengthOf, isRaw } from '../image';
 import type { Capture, CapturedFrame } from '../sources/capture';
 import type { TestFunctions } from './suite';
 
+/** What `captureSuite()` needs to know of a capture. */
 export interface CaptureSuiteOptions extends TestFunctions {
   /** What the capture is called in the names of the tests. */
   readonly name: string;

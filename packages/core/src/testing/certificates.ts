@@ -10,10 +10,13 @@ import { isIP } from 'node:net';
 
 /** A certificate and its key, as PEM text. */
 export interface Certificate {
+  /** The certificate, as PEM text. */
   readonly cert: string;
+  /** Its key, as PEM text without pass phrase. */
   readonly key: string;
 }
 
+/** For whom a certificate is, and for how long. */
 export interface CertificateOptions {
   /** The common name: of a client, what Mosquitto's `use_identity_as_username` takes for its user name. */
   readonly name: string;
@@ -29,6 +32,7 @@ export interface CertificateOptions {
 export interface CertificateAuthority {
   /** Its own certificate, as PEM text: the `ca` of who trusts it. */
   readonly ca: string;
+  /** Makes a certificate that it has signed. */
   issue(options: CertificateOptions): Certificate;
 }
 

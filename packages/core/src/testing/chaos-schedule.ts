@@ -15,6 +15,7 @@ export interface ChaosAct {
   readonly forMs: number;
 }
 
+/** What may be done, how often, and for how long. */
 export interface ChaosRules {
   /** From one act to the next, at least and at most, in milliseconds. @default [200, 2,400] */
   readonly everyMs?: readonly [number, number];

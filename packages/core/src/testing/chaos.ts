@@ -5,6 +5,7 @@ import { type ChaosAct, type ChaosRules, chaosSchedule } from './chaos-schedule'
 import type { FaultProxy } from './fault-proxy';
 import type { Party } from './party';
 
+/** Who takes part in a Chaos, and what may happen to them. */
 export interface ChaosOptions extends ChaosRules {
   /** Started in this order. */
   readonly parties: readonly Party[];
@@ -16,11 +17,13 @@ export interface ChaosOptions extends ChaosRules {
   readonly seed?: number;
 }
 
+/** When a run ends: whichever of these comes first. */
 export interface ChaosRun {
   /** Ends after so many kills. */
   readonly kills?: number | undefined;
   /** Ends after so many minutes. */
   readonly minutes?: number | undefined;
+  /** Ends it when aborted. @default none */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -30,8 +33,11 @@ export interface ChaosDeed extends ChaosAct {
   readonly atMs: number;
 }
 
+/** What was done. */
 export interface ChaosReport {
+  /** With this seed the same is done again. */
   readonly seed: number;
+  /** How long it took. */
   readonly seconds: number;
   /** By party. */
   readonly kills: Readonly<Record<string, number>>;
@@ -41,6 +47,7 @@ export interface ChaosReport {
   readonly deeds: readonly ChaosDeed[];
 }
 
+/** News of a Chaos. */
 export interface ChaosEvents {
   /** Something was done. */
   deed: [ChaosDeed];
@@ -60,6 +67,7 @@ const REMEMBERED_DEEDS = 1_000;
  * console.log(await chaos.run({ kills: 60 }));
  */
 export class Chaos extends EventEmitter<ChaosEvents> {
+  /** With this seed the same is done again. */
   readonly seed: number;
   readonly #options: ChaosOptions;
   readonly #parties: ReadonlyMap<string, Party>;

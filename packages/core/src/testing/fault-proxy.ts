@@ -5,6 +5,7 @@ import { Lane } from './lane';
 
 /** A TCP proxy on loopback that fails on command. */
 export interface FaultProxy {
+  /** Where clients connect, on 127.0.0.1. */
   readonly port: number;
   /** How many connections were opened through it so far. */
   readonly connections: number;
@@ -17,9 +18,11 @@ export interface FaultProxy {
   halfOpen(): void;
   /** New connections are reset at once until `accept()`. */
   refuse(): void;
+  /** Accepts connections again after `refuse()`. */
   accept(): void;
   /** Keeps connections open and passes nothing on, in one direction or both, until `resume()`. */
   pause(direction?: 'both' | 'to-server' | 'to-client'): void;
+  /** Passes bytes on again after `pause()`. */
   resume(): void;
   /** Everything arrives so many milliseconds later, each way, in order and no slower; 0 ends it. */
   delay(milliseconds: number): void;
@@ -27,10 +30,13 @@ export interface FaultProxy {
   throttle(bytesPerSecond: number): void;
   /** Ends what was begun: `accept()`, `resume()`, no delay, no limit. What was forgotten is reset. */
   heal(): void;
+  /** Cuts all connections and stops listening. Idempotent. */
   close(): Promise<void>;
 }
 
+/** Where a FaultProxy passes on to, and where it listens. */
 export interface FaultProxyOptions {
+  /** The port that connections are passed on to, on 127.0.0.1. */
   readonly targetPort: number;
   /** @default '127.0.0.1' */
   readonly targetHost?: string;

@@ -20,6 +20,7 @@ export type HttpFault =
   | 'cut-answer'
   | 'stall-answer';
 
+/** All faults that a HttpFaultProxy can make. */
 export const HTTP_FAULTS: readonly HttpFault[] = [
   'error',
   'slow-down',
@@ -32,7 +33,9 @@ export const HTTP_FAULTS: readonly HttpFault[] = [
   'stall-answer',
 ];
 
+/** A request that came by. */
 export interface HttpRequestSeen {
+  /** `GET`, `PUT` and so on, in capitals. */
   readonly method: string;
   /** With the query. */
   readonly path: string;
@@ -40,11 +43,13 @@ export interface HttpRequestSeen {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+/** Where a HttpFaultProxy passes on to. */
 export interface HttpFaultProxyOptions {
+  /** The port that requests are passed on to, on 127.0.0.1. */
   readonly targetPort: number;
   /** @default '127.0.0.1' */
   readonly targetHost?: string;
-  /** Is told each request before it is passed on. */
+  /** Is told each request before it is passed on. @default nobody is */
   readonly onRequest?: (request: HttpRequestSeen) => void;
 }
 
@@ -58,6 +63,7 @@ export interface HttpFaultProxy {
   fail(decide: (request: HttpRequestSeen) => HttpFault | undefined): void;
   /** From now on everything passes. What hangs is reset. */
   heal(): void;
+  /** Cuts all connections and stops listening. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -3,6 +3,7 @@ import type { GreyImage, Model, ModelFinding, Search } from '../detectors/model'
 import type { Box } from '../face';
 import type { TestFunctions } from './suite';
 
+/** What `modelSuite()` needs to know of a model. */
 export interface ModelSuiteOptions extends TestFunctions {
   /** What the model is called in the names of the tests. */
   readonly name: string;

@@ -8,10 +8,11 @@ import { promisify } from 'node:util';
 import { freePort } from './free-port';
 import { listening } from './listening';
 
+/** How a Mosquitto for tests is set up. */
 export interface MosquittoOptions {
   /** @default a free one */
   readonly port?: number;
-  /** More lines for mosquitto.conf. */
+  /** More lines for mosquitto.conf. @default none */
   readonly config?: string;
   /** Whether it saves its database when it ends in order. @default false */
   readonly persistence?: boolean;
@@ -21,8 +22,11 @@ export interface MosquittoOptions {
   readonly users?: Readonly<Record<string, string>>;
 }
 
+/** With which certificate it listens. */
 export interface MosquittoTls {
+  /** Its certificate, as PEM text. */
   readonly cert: string;
+  /** The key of it, as PEM text without pass phrase. */
   readonly key: string;
   /** PEM text of the authority that must have signed the clients' certificates. @default none is asked for */
   readonly clientCa?: string;
@@ -32,6 +36,7 @@ export interface MosquittoTls {
 export interface Mosquitto {
   /** `mqtt://127.0.0.1:…`, or `mqtts://…` with TLS. */
   readonly url: string;
+  /** Where it listens, on 127.0.0.1. */
   readonly port: number;
   /** What it has logged since the beginning. */
   readonly log: string;

@@ -5,15 +5,17 @@ import { findMosquitto } from './mosquitto';
 
 /** One of several processes that work together, to be killed and started again. */
 export interface Party {
+  /** How it is called in reports. */
   readonly name: string;
   /** Starts it; resolves when it is ready. */
   start(): Promise<ChildProcess>;
 }
 
+/** How the program is started, and who hears what it prints. */
 export interface ProgramOptions {
-  /** More variables of the environment. */
+  /** More variables of the environment. @default none */
   readonly env?: Readonly<Record<string, string>>;
-  /** Is told each line of its standard output but the one that says `ready`. */
+  /** Is told each line of its standard output but the one that says `ready`. @default nobody is */
   readonly onLine?: (line: string) => void;
 }
 

@@ -6,13 +6,19 @@ import type { TestFunctions } from './suite';
 
 /** What the spool of a test takes in, and how. */
 export interface SpoolSuiteBounds {
+  /** Messages at the most. Left out: no bound. */
   readonly maximumMessages?: number;
+  /** Their bytes together at the most. Left out: no bound. */
   readonly maximumBytes?: number;
+  /** What to do when it is full. Left out: `block`. */
   readonly whenFull?: FullPolicy;
+  /** What is read first. Left out: `oldest-first`. */
   readonly order?: SpoolOrder;
+  /** Seconds after which a message expires. Left out: never. */
   readonly maximumAgeSeconds?: number;
 }
 
+/** What `spoolSuite()` needs to know of a spool. */
 export interface SpoolSuiteOptions extends TestFunctions {
   /** What the spool is called in the names of the tests. */
   readonly name: string;

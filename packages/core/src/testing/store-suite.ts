@@ -4,6 +4,7 @@ import { RelayError } from '../errors';
 import type { Store } from '../sinks/store';
 import type { TestFunctions } from './suite';
 
+/** What `storeSuite()` needs to know of a store. */
 export interface StoreSuiteOptions extends TestFunctions {
   /** What the store is called in the names of the tests. */
   readonly name: string;

@@ -23,7 +23,8 @@ export function referenceOf(shape: Shape): string {
         .flatMap((name) => (name ? code(name) : []))
         .join('<br>'),
       usual === undefined ? '' : code(typeof usual === 'string' ? usual : [usual].flat().join(',')),
-      `${isInverse ? 'off: ' : ''}${text}${choices ? `: ${choices.map(code).join(', ')}` : ''}`,
+      // What looks like a tag is none.
+      `${isInverse ? 'off: ' : ''}${text.replaceAll('<', '&lt;')}${choices ? `: ${choices.map(code).join(', ')}` : ''}`,
     ].map((cell) => cell.replaceAll('|', '\\|'));
   });
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
