@@ -7,6 +7,7 @@ import { hasKernel, provideKernel } from './virtual-camera.mjs';
 
 const tools = {
   systemd: { programs: ['systemd-analyze'], packages: ['systemd'] },
+  'docker-compose': { programs: ['docker-compose'], packages: ['docker-compose'] },
   mosquitto: { programs: ['mosquitto', 'mosquitto_sub'], packages: ['mosquitto', 'mosquitto-clients'] },
   ffmpeg: { programs: ['ffmpeg'], packages: ['ffmpeg'] },
   'virtual camera': {

@@ -36,6 +36,9 @@ interface Rule {
 
 const shipped = (name: string) =>
   fileURLToPath(new URL(`../packages/examples/deploy/${name}`, import.meta.url));
+/** The app's configuration, as the containers have it, too. */
+const configurationOf = (app: 'edge-pipeline' | 'cloud-sink') =>
+  shipped(`${app === 'cloud-sink' ? 'cloud' : 'edge'}/${app}.yaml`);
 const textOf = (name: string) => readFileSync(shipped(name), 'utf8');
 const dashboard = JSON.parse(textOf('monitoring/dashboard.json')) as Dashboard;
 const { groups } = parse(textOf('monitoring/alerts.yaml')) as { groups: { name: string; rules: Rule[] }[] };
@@ -190,7 +193,9 @@ describe('the alerts', () => {
     const ports = job!.static_configs.flatMap(({ targets }) =>
       targets.map((target) => Number(target.split(':')[1])),
     );
-    const served = ['edge-pipeline', 'cloud-sink'].map((name) => parse(textOf(`${name}.yaml`)).metrics);
+    const served = (['edge-pipeline', 'cloud-sink'] as const).map(
+      (name) => parse(readFileSync(configurationOf(name), 'utf8')).metrics,
+    );
     expect(ports).toEqual(served);
   });
 });
@@ -218,13 +223,13 @@ describe.each(['edge-pipeline', 'cloud-sink'] as const)('the unit of %s', (name)
     await writeFile(join(credentials, credential), 'a password\n');
     const pairs = settings('Environment').map((pair) => pair.replace('%d', credentials).split('='));
     const env = Object.fromEntries(pairs) as Record<string, string>;
-    const app = startApp(name, ['--config', shipped(`${name}.yaml`), '--check'], { env });
+    const app = startApp(name, ['--config', configurationOf(name), '--check'], { env });
     expect(await app.ended, app.log).toBe(0);
     expect(app.output).toMatch(new RegExp(`assword: "\\*\\*\\*" +# ${credentials}/${credential}`));
   });
 
   it('is not started again and again with a configuration that is wrong, and has time to drain', async () => {
-    const app = startApp(name, ['--config', shipped(`${name}.yaml`), '--log-level', 'loud']);
+    const app = startApp(name, ['--config', configurationOf(name), '--log-level', 'loud']);
     expect(`${await app.ended}`).toBe(settings('RestartPreventExitStatus')[0]);
     expect(settings('Restart')).toEqual(['on-failure']);
     expect(Number(settings('TimeoutStopSec')[0])).toBeGreaterThan(8);

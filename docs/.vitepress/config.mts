@@ -36,6 +36,7 @@ const sidebar = [
     items: [
       { text: 'Configuration', link: '/configuration' },
       { text: 'Operation', link: '/operations' },
+      { text: 'Containers', link: '/containers' },
       { text: 'Tuning', link: '/tuning' },
     ],
   },

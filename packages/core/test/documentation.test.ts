@@ -145,10 +145,12 @@ const programs = new Set(
     [
       'apt-get',
       'cd',
+      'chmod',
       'chown',
       'cp',
       'curl',
       'docker',
+      'echo',
       'export',
       'ffmpeg',
       'ffplay',
@@ -168,9 +170,13 @@ const programs = new Set(
       'openssl',
       'pnpm',
       'systemctl',
+      'scp',
+      'ssh',
       'tail',
       'v4l2-ctl',
     ],
+    // Words of the shell.
+    ['for', 'done'],
   ].flat(),
 );
 

@@ -11,6 +11,7 @@ const programs = {
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   chromium: ['chromium'],
   systemd: ['systemd-analyze'],
+  'docker-compose': ['docker-compose'],
   /** The cascades of OpenCV, which are no program. */
   'opencv-data': [],
   ceph: ['ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
