@@ -49,11 +49,11 @@ describe('A detection thread', () => {
     expect(widths).toEqual([[5], [6], [5]]);
   });
 
-  it('is one of as many as there are workers, each with a frame of its own', async () => {
+  it('is one of as many as there are workers, and one frame more is under way', async () => {
     const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
     await using pool = new FaceDetector({ workers: 3, workerUrl });
     await pool.open();
-    expect(pool.concurrency).toBe(3);
+    expect(pool.concurrency).toBe(4);
     expect(pool.stats.heapBytes).toBe(3);
   });
 

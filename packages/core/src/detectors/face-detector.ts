@@ -86,8 +86,10 @@ export class FaceDetector
     super();
     this.#settings = detectorSettings(options);
     this.name = `detector ${this.#settings.name}`;
-    // One more than there are threads: what is through early still waits for the frame before it.
-    this.concurrency = this.#settings.workers + 1;
+    const { workers } = this.#settings;
+    // One more than there are threads: what is through early still waits for the frame before it. A single one sees
+    // each frame knowing what the one before has shown.
+    this.concurrency = workers === 1 ? 1 : workers + 1;
   }
 
   /** Counters since the detector was made, as they are now. */
