@@ -23,10 +23,11 @@ export function run(command, args, { cwd = root, env = {} } = {}) {
   });
 }
 
-/** Resolves with the exit code and everything the program has written. */
-export function capture(command, args, { cwd = root } = {}) {
+/** Resolves with the exit code and everything the program has written; it is ended after `timeout` milliseconds. */
+export function capture(command, args, { cwd = root, env = {}, timeout } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: environment });
+    const options = { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...environment, ...env }, timeout };
+    const child = spawn(command, args, options);
     const chunks = [];
     child.stdout.on('data', (chunk) => chunks.push(chunk));
     child.stderr.on('data', (chunk) => chunks.push(chunk));

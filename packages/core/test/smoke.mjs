@@ -1,5 +1,6 @@
 // Uses every class of the library once, in a project that has installed its archive. Prints a line for each; fails
-// where one fails, or where a class that is exported is not used. BROKER, PHOTO, VIDEO and FFMPEG say with what.
+// where one fails, or where a class that is exported is not used. BROKER, PHOTO, VIDEO and FFMPEG say with what; NODE
+// is how Node is started where that is not by its own path, as under emulation.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
@@ -7,7 +8,7 @@ import { createServer } from 'node:http';
 import * as library from 'edge-relay';
 import * as testing from 'edge-relay/testing';
 
-const { BROKER: url, PHOTO, VIDEO, FFMPEG: ffmpegPath } = process.env;
+const { BROKER: url, PHOTO, VIDEO, FFMPEG: ffmpegPath, NODE: node = process.execPath } = process.env;
 mkdirSync('photos');
 cpSync(PHOTO, 'photos/people.jpg');
 
@@ -39,7 +40,7 @@ const uses = {
   },
   async CommandCapture() {
     const program = 'process.stdout.write(require("fs").readFileSync("photos/people.jpg"))';
-    const capture = new library.CommandCapture([process.execPath, '-e', program]);
+    const capture = new library.CommandCapture([node, '-e', program]);
     for await (const frame of new library.FrameSource(capture, { camera: 'smoke' })) {
       assert.equal(frame.image.format, 'jpeg');
       break;
@@ -157,7 +158,7 @@ const uses = {
   },
   async Chaos() {
     const program = 'console.log("ready"); setInterval(() => {}, 1000)';
-    const party = testing.programParty('sleeper', process.execPath, ['-e', program]);
+    const party = testing.programParty('sleeper', node, ['-e', program]);
     const chaos = new testing.Chaos({ parties: [party], everyMs: [0, 30], awayMs: [0, 30] });
     await chaos.start();
     await chaos.run({ kills: 1 });
