@@ -8,6 +8,7 @@ import { formatMessage } from 'publint/utils';
 import { beforeAll, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
 import { Consumer, packLibrary } from './consumer';
+import { dependenciesOf, folderSize } from './folder-size';
 import { lightPackages } from './light-packages';
 
 const execute = promisify(execFile);
@@ -54,6 +55,17 @@ test('the archive holds the build, the cascades, the licence and nothing of the 
   }
   const places = /^package\/(dist\/|cascades\/|LICENSE$|README\.md$|CHANGELOG\.md$|package\.json$)/;
   expect(files.filter((file) => !places.test(file))).toEqual([]);
+});
+
+test('it and all that it needs take less than 80 MB, OpenCV apart', async () => {
+  const project = await Consumer.create(archive, {});
+  const needed = [...dependenciesOf(core)].filter(([name]) => !name.startsWith('opencv-wasm '));
+  const names = needed.map(([name]) => name.split(' ')[0]);
+  const native = `@img/sharp-${process.platform}-${process.arch}`;
+  expect(names).toEqual(expect.arrayContaining(['lmdb', '@smithy/core', 'mqtt-packet', native]));
+  const folders = [join(project.folder, 'node_modules', 'edge-relay'), ...needed.map(([, folder]) => folder)];
+  const megabytes = folders.map((folder) => folderSize(folder) / 1e6);
+  expect(megabytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(80);
 });
 
 test('an ES module project runs a pipeline of its own', async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { isMap, isNode, isScalar, LineCounter, parseDocument, Scalar, visit } from 'yaml';
 import type { Problem } from './problem';
 import { type Environment, variableOrFile } from './variables';
+import { loadYaml } from './yaml';
 
 /** What a configuration file says, and where. */
 export interface ConfigFile {
@@ -18,6 +18,7 @@ const VARIABLE = /\$(\$\{)|\$\{([A-Za-z_]\w*)(?::([^}]*))?\}|(\$\{)/g;
 
 /** Reads YAML with variables in its values. */
 export function readConfigFile(path: string, environment: Environment): ConfigFile {
+  const { isMap, isNode, isScalar, LineCounter, parseDocument, Scalar, visit } = loadYaml();
   const lines = new LineCounter();
   const at = (offset: number | undefined) => {
     if (offset === undefined) return path;

@@ -1,4 +1,4 @@
-import { stringify } from 'yaml';
+import { loadYaml } from './yaml';
 
 /** One option as it holds. */
 export interface Entry {
@@ -9,6 +9,7 @@ export interface Entry {
 
 /** The configuration as a file could say it, with where each value comes from. */
 export function effective(program: string, entries: readonly Entry[]): string {
+  const { stringify } = loadYaml();
   const blocks = entries.map(({ key, shown, origin }) => {
     const [first = '', ...rest] = stringify({ [key]: shown }, { lineWidth: 0 })
       .trimEnd()
