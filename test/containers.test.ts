@@ -410,7 +410,12 @@ describeWith('mosquitto', 'the containers', () => {
       ['no password', 'edge', 'listener', missing('/run/secrets/mosquitto_sub'), 5, /not authorised/],
     ] as const)('with %s at the %s %s', async (_, side, name, changes, code, message) => {
       const both = await machines({ source: await photoFolder(1) });
-      for (const machine of Object.values(both)) machine.start('mosquitto');
+      const brokers = Object.values(both).map((machine) => machine.start('mosquitto'));
+      // What ends at once where there is no broker yet would say that, and nothing of what is wrong.
+      await until(
+        () => brokers.every(({ log }) => /mosquitto version .* running/.test(log)),
+        () => logsOf(both),
+      );
       await both[side].stop(name);
       const running = both[side].start(name, changes);
       await until(
