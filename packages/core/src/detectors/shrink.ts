@@ -31,16 +31,15 @@ function average({ data, width: stride }: GreyImage, part: Box, to: GreyImage): 
   const columns = spansOf(part.width, to.width);
   const rows = spansOf(part.height, to.height);
   const scale = 1 / ((part.width / to.width) * (part.height / to.height) * WHOLE * WHOLE);
+  const rowAt = (row: number) => (part.y + row) * stride + part.x;
   for (let y = 0; y < to.height; y += 1) {
-    sums.fill(0);
-    for (let row = rows.first[y]!; row <= rows.last[y]!; row += 1) {
-      addRow(sums, data, (part.y + row) * stride + part.x, shareOf(rows, y, row));
-    }
+    const [first, last] = [rowAt(rows.first[y]!), rowAt(rows.last[y]!)];
+    addRows(sums, data, { first, last, stride }, rows.firstShare[y]!, rows.lastShare[y]!);
     addColumns(to.data, y * to.width, sums, columns, scale);
   }
 }
 
-/** Which source pixels each target pixel covers, and how much of the outermost two. */
+/** Which source pixels each target pixel covers, and how much of the outermost two; of a single one, it is the first's. */
 interface Spans {
   readonly first: Int32Array;
   readonly last: Int32Array;
@@ -61,31 +60,58 @@ function spansOf(from: number, to: number): Spans {
     first[index] = Math.floor(begin);
     last[index] = Math.ceil(end) - 1;
     firstShare[index] = Math.round((Math.min(first[index]! + 1, end) - begin) * WHOLE);
-    lastShare[index] = Math.round((end - last[index]!) * WHOLE);
+    lastShare[index] = last[index] === first[index] ? 0 : Math.round((end - last[index]!) * WHOLE);
   }
   return { first, last, firstShare, lastShare };
 }
 
-function shareOf({ first, last, firstShare, lastShare }: Spans, index: number, at: number): number {
-  if (at === first[index]) return firstShare[index]!;
-  return at === last[index] ? lastShare[index]! : WHOLE;
+/** Where rows begin in the memory: the first and the last of some, and how far it is from one to the next. */
+interface Rows {
+  readonly first: number;
+  readonly last: number;
+  readonly stride: number;
 }
 
-function addRow(sums: Int32Array, data: Uint8Array, from: number, share: number): void {
-  for (let x = 0; x < sums.length; x += 1) sums[x] = sums[x]! + data[from + x]! * share;
+/**
+ * The rows of one target row, the outermost two by their shares. Up to four at once, which are most: each
+ * sum is written once, which takes two thirds of the time.
+ */
+function addRows(
+  sums: Int32Array,
+  data: Uint8Array,
+  { first, last, stride }: Rows,
+  firstShare: number,
+  lastShare: number,
+): void {
+  const { length } = sums;
+  const [second, third] = [first + stride, first + 2 * stride];
+  if (last <= second) {
+    for (let x = 0; x < length; x += 1) sums[x] = data[first + x]! * firstShare + data[last + x]! * lastShare;
+  } else if (last === third) {
+    for (let x = 0; x < length; x += 1) {
+      sums[x] = data[first + x]! * firstShare + data[second + x]! * WHOLE + data[last + x]! * lastShare;
+    }
+  } else if (last === third + stride) {
+    for (let x = 0; x < length; x += 1) {
+      const inner = data[second + x]! + data[third + x]!;
+      sums[x] = data[first + x]! * firstShare + inner * WHOLE + data[last + x]! * lastShare;
+    }
+  } else {
+    for (let x = 0; x < length; x += 1) {
+      let inner = 0;
+      for (let row = second; row < last; row += stride) inner += data[row + x]!;
+      sums[x] = data[first + x]! * firstShare + inner * WHOLE + data[last + x]! * lastShare;
+    }
+  }
 }
 
 function addColumns(to: Uint8Array, start: number, sums: Int32Array, spans: Spans, scale: number): void {
   const { first, last, firstShare, lastShare } = spans;
   for (let x = 0; x < first.length; x += 1) {
-    const begin = first[x]!;
-    const end = last[x]!;
-    let sum = sums[begin]! * firstShare[x]!;
-    if (end > begin) {
-      let inner = 0;
-      for (let at = begin + 1; at < end; at += 1) inner += sums[at]!;
-      sum += inner * WHOLE + sums[end]! * lastShare[x]!;
-    }
-    to[start + x] = sum * scale + 0.5;
+    const [begin, end] = [first[x]!, last[x]!];
+    let inner = 0;
+    for (let at = begin + 1; at < end; at += 1) inner += sums[at]!;
+    to[start + x] =
+      (sums[begin]! * firstShare[x]! + inner * WHOLE + sums[end]! * lastShare[x]!) * scale + 0.5;
   }
 }

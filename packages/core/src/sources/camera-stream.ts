@@ -71,7 +71,7 @@ export class CameraStream {
   /** The frames as they come, until ffmpeg ends or is stopped. */
   async *frames(): AsyncGenerator<CameraStreamFrame, void> {
     const reader = new NutReader();
-    for await (const chunk of this.#program.output) {
+    for await (const chunk of this.#program.chunks()) {
       for (const { data, positionMs, width, height } of reader.feed(chunk)) {
         yield { image: this.#imageOf(data, width, height), timeMs: positionMs };
       }

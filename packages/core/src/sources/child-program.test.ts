@@ -34,6 +34,20 @@ describe('ChildProgram', () => {
     expect(await program.exit).toEqual({ code: 0, lastLines: [] });
   });
 
+  it('gives it chunk by chunk, each of which is empty once the next is asked for', async () => {
+    const program = new ChildProgram('sh', ['-c', 'head -c 1000000 /dev/zero; echo end']);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of program.chunks()) {
+      expect(chunks.every(({ length }) => length === 0)).toBe(true);
+      bytes += chunk.length;
+      // A small one may be a part of memory that it shares with others.
+      if (chunk.buffer.byteLength === chunk.length) chunks.push(chunk);
+    }
+    expect(bytes).toBe(1_000_004);
+    expect(chunks.length).toBeGreaterThan(10);
+  });
+
   it('tells why a program could not be started', async () => {
     const program = new ChildProgram(join(temporary.path, 'missing'), []);
     program.output.resume();

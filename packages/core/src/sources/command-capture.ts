@@ -56,7 +56,7 @@ export class CommandCapture implements Capture {
     signal.addEventListener('abort', stop, { once: true });
     let pictures = 0;
     try {
-      for await (const chunk of child.output) {
+      for await (const chunk of child.chunks()) {
         for (const { data, startedAt } of splitter.feed(chunk, Date.now())) {
           pictures += 1;
           const frame = await frames.frame(data, startedAt, 'arrival');

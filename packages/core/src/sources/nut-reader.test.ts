@@ -14,8 +14,14 @@ const raw = '-c:v rawvideo -pix_fmt yuv420p';
 /** Five frames of 8 x 6 pixels, one in two seconds. */
 const stream = write(`testsrc=size=8x6:rate=0.5:duration=10 ${raw}`);
 
+/** The memory of a chunk is another's once it is read. */
 function readAll(reader: NutReader, chunks: readonly Buffer[]) {
-  return chunks.flatMap((chunk) => [...reader.feed(chunk)]);
+  return chunks.flatMap((chunk) => {
+    const lent = Buffer.from(chunk);
+    const frames = [...reader.feed(lent)];
+    lent.fill(0xff);
+    return frames;
+  });
 }
 
 describe('NutReader', () => {
@@ -58,14 +64,6 @@ describe('NutReader', () => {
     );
     const bytes = Array.from(stream, (_, index) => stream.subarray(index, index + 1));
     expect(readAll(new NutReader(), bytes)).toEqual(expected);
-  });
-
-  it('gives frames their own memory', () => {
-    const copy = Buffer.from(stream);
-    const [frame] = readAll(new NutReader(), [copy]);
-    const before = Buffer.from(frame!.data);
-    copy.fill(0);
-    expect(frame!.data.equals(before)).toBe(true);
   });
 
   it('knows that a stream stopped within a frame', () => {

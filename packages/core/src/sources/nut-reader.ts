@@ -47,8 +47,8 @@ const MATCH_TIME = 1 << 11;
 const CODED_FLAGS = 1 << 12;
 
 /**
- * Reads a NUT stream of one video track, as ffmpeg writes it into a pipe: feed it chunks as they come.
- * A frame's bytes are copied once, from the chunks into the frame's own memory.
+ * Reads a NUT stream of one video track, as ffmpeg writes it into a pipe: feed it chunks as they come; none of
+ * them is kept. A frame's bytes are copied once, from the chunks into the frame's own memory.
  */
 export class NutReader {
   #pending: Buffer = Buffer.alloc(0);
@@ -89,7 +89,7 @@ export class NutReader {
         const bytes = this.#pending.length > 0 ? Buffer.concat([this.#pending, rest]) : rest;
         const consumed = this.#element(bytes);
         // Heads and headers are small: what is kept for the next chunk is, too.
-        this.#pending = consumed === 0 ? bytes : Buffer.alloc(0);
+        this.#pending = consumed === 0 ? Buffer.from(bytes) : Buffer.alloc(0);
         rest = bytes.subarray(consumed === 0 ? bytes.length : consumed);
       }
     }

@@ -100,7 +100,7 @@ export class VideoFile implements Capture {
     const reader = new NutReader();
     let frames = 0;
     try {
-      for await (const chunk of ffmpeg.output) {
+      for await (const chunk of ffmpeg.chunks()) {
         for (const { data, positionMs, width, height } of reader.feed(chunk)) {
           frames += 1;
           const image = {

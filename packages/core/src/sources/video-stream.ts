@@ -78,7 +78,7 @@ export class VideoStream implements Capture {
       const clock = new StreamClock();
       const backlog = new StreamBacklog(Date.now());
       let header: VideoHeader | undefined;
-      for await (const chunk of ffmpeg.output) {
+      for await (const chunk of ffmpeg.chunks()) {
         for (const frame of reader.feed(chunk)) {
           const readAt = Date.now();
           header ??= this.#look(headerLines, frame, listener);
