@@ -25,6 +25,8 @@ const REJOIN_HITS = 2;
 const REJOIN_MS = 130;
 /** What a width a second against the way that somebody went counts as, in widths: people stop, but seldom turn back. */
 const TURN = 1.5;
+/** What a second out of sight counts as, in widths: the longer it is, the rather somebody else has come meanwhile. */
+const ABSENCE = 0.15;
 /** How far off somebody may be who was out of sight, in widths: at once, and after long. */
 const REJOIN_REACH = 1.5;
 const LONGEST_REJOIN_REACH = 2.5;
@@ -122,7 +124,7 @@ export class Track {
 
   /**
    * How far another one, seen since this one was lost, began from where this one was expected, in widths; a size that
-   * differs counts as way, and so does moving against its way. Undefined where it cannot be the same.
+   * differs counts as way, and so do moving against its way and the time between. Undefined where it cannot be the same.
    */
   distanceOf(other: Track): number | undefined {
     const gap = (other.startedAt - this.seenAt) / 1000;
@@ -133,7 +135,7 @@ export class Track {
     const growth = Math.abs(Math.log(other.#size / this.#size));
     const [speedX, speedY] = other.#wayPerSecond();
     const turn = Math.sqrt(Math.max(0, -speedX * this.#velocityX - speedY * this.#velocityY)) / size;
-    const distance = Math.hypot(otherX - x, otherY - y) / size + growth + TURN * turn;
+    const distance = Math.hypot(otherX - x, otherY - y) / size + growth + TURN * turn + ABSENCE * gap;
     return distance > Math.min(LONGEST_REJOIN_REACH, REJOIN_REACH + KNOWN_SPEED * gap) ? undefined : distance;
   }
 

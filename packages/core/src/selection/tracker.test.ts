@@ -189,6 +189,14 @@ describe('a person', () => {
     expect(idsOf(trackings.at(-1)!)).toEqual(['track-2', 'track-1']);
   });
 
+  it('is rather somebody else beside where it was, the longer it is gone', () => {
+    const after = (looks: number) => {
+      return idsOf(show(trackerOf(), [...still(30), ...empty(looks), ...still(15, 730)]).at(-1)!);
+    };
+    expect(after(30)).toEqual(['track-1']);
+    expect(after(90)).toEqual(['track-2']);
+  });
+
   it('is not somebody who was there beside it, or who is much smaller', () => {
     const beside = show(trackerOf(), [
       ...still(30),
