@@ -27,6 +27,9 @@ const REJOIN_MS = 130;
 const TURN = 1.5;
 /** What a second out of sight counts as, in widths: the longer it is, the rather somebody else has come meanwhile. */
 const ABSENCE = 0.15;
+/** How much a face trembles in size, and how fast it may grow or shrink: of the logarithm, and of that in a second. */
+const SIZE_TREMBLES = 0.2;
+const SIZE_DRIFTS = 0.15;
 /** How far off somebody may be who was out of sight, in widths: at once, and after long. */
 const REJOIN_REACH = 1.5;
 const LONGEST_REJOIN_REACH = 2.5;
@@ -132,10 +135,11 @@ export class Track {
     const { x, y } = this.predict(other.startedAt);
     const [otherX, otherY] = centreOf(other.#first);
     const size = (this.#size + other.#size) / 2;
-    const growth = Math.abs(Math.log(other.#size / this.#size));
+    const growth = Math.log(other.#size / this.#size);
+    const unlike = growth ** 2 / (2 * (SIZE_TREMBLES ** 2 + (SIZE_DRIFTS * gap) ** 2));
     const [speedX, speedY] = other.#wayPerSecond();
     const turn = Math.sqrt(Math.max(0, -speedX * this.#velocityX - speedY * this.#velocityY)) / size;
-    const distance = Math.hypot(otherX - x, otherY - y) / size + growth + TURN * turn + ABSENCE * gap;
+    const distance = Math.hypot(otherX - x, otherY - y) / size + unlike + TURN * turn + ABSENCE * gap;
     return distance > Math.min(LONGEST_REJOIN_REACH, REJOIN_REACH + KNOWN_SPEED * gap) ? undefined : distance;
   }
 
