@@ -461,7 +461,7 @@ describe('several people', () => {
     const all = sum(seeds.map((seed) => judge(walkers, { seed, seconds: 6, flickers: 0 })));
     expect(all).toMatchObject({ people: 90, missing: 0, ghosts: 0 });
     // Two who are hidden by the same third one at once may change their tracks.
-    expect(all.doubled).toBeLessThan(2);
+    expect(all.doubled).toBeLessThan(4);
   });
 
   it('get a track each and only one, passing by in front of a detector that misses and sees ghosts', () => {
