@@ -1,3 +1,5 @@
+export { brokerFinding, clockFinding } from './check-brokers';
+export { type Check, type CheckResult, doctorOptions, examine, type Finding } from './checks';
 export { Health } from './health';
 export { jsonSchemaOf } from './json-schema';
 export { Log } from './log';
