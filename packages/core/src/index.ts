@@ -112,6 +112,7 @@ export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture'
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';
 export type { FullPolicy, SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool/spool';
+export type { SpoolHolder } from './spool/spool-lock';
 export {
   type Acknowledgeable,
   type Combined,

@@ -9,7 +9,7 @@ import { type EdgePipelineOptions, edgePipeline } from './options';
 import { edgePipelineDoctor, runDoctor } from './run-doctor';
 
 const [name, ...rest] = process.argv.slice(2);
-if (name === 'doctor') await runApp(edgePipelineDoctor, rest, { run: runDoctor });
+if (name === 'doctor') await runApp(edgePipelineDoctor, rest, { run: runDoctor, isWatched: false });
 else await runApp(edgePipeline, process.argv.slice(2), { run, rehearse });
 
 async function run(options: EdgePipelineOptions, app: App): Promise<void> {
