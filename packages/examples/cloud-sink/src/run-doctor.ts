@@ -82,7 +82,7 @@ async function answerOfSink(given: CloudSinkOptions, timeoutMs: number): Promise
   }
   try {
     const trip = await roundTrip({ ...brokerOf(given, timeoutMs), topic, receipts, timeoutMs });
-    const finding = wayFinding(trip, 'cloud-sink');
+    const finding = wayFinding(trip, topic, 'cloud-sink');
     return finding.state === 'fail' ? { ...finding, state: 'warning' } : finding;
   } catch (error) {
     // A sink needs no right to send there, and should have none.

@@ -1,3 +1,4 @@
+import { RelayError } from 'edge-relay';
 import type { Finding } from './finding';
 import { messageOf } from './message-of';
 import { option } from './option';
@@ -65,9 +66,11 @@ export async function examine(
     results.set(check.name, result);
     if (!json) process.stdout.write(lineOf(check.name.padEnd(width), result));
   }
-  const failed = [...results.values()].filter(({ state }) => state === 'fail').length;
+  const count = (wanted: Finding['state']) =>
+    [...results.values()].filter(({ state }) => state === wanted).length;
+  const [failed, warnings] = [count('fail'), count('warning')];
   const report = { ok: failed === 0, checks: [...results].map(([name, result]) => ({ name, ...result })) };
-  const verdict = failed === 0 ? 'Nothing is wrong.' : `${failed} of ${results.size} failed.`;
+  const verdict = `${failed === 0 ? 'Nothing is wrong' : `${failed} of ${results.size} failed`}${warnings > 0 ? `; warnings: ${warnings}` : ''}.`;
   process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : `\n${verdict}\n`);
   if (failed > 0) process.exitCode = 1;
   // What hangs does not keep the process.
@@ -96,7 +99,7 @@ async function within({ look }: Check, timeoutMs: number, signal: AbortSignal): 
     stop = () => reject(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
   });
-  const looking = look(timeoutMs).catch((error): Finding => ({ state: 'fail', ...split(messageOf(error)) }));
+  const looking = look(timeoutMs).catch((error): Finding => ({ state: 'fail', ...split(error) }));
   try {
     return await Promise.race([looking, ending]);
   } finally {
@@ -105,8 +108,10 @@ async function within({ look }: Check, timeoutMs: number, signal: AbortSignal): 
   }
 }
 
-/** Errors say first what is wrong, and in their last sentences the cure. */
-function split(message: string): Pick<Finding, 'value' | 'cure'> {
+/** Errors say first the stage, then what is wrong, and in their last sentences the cure. */
+function split(error: unknown): Pick<Finding, 'value' | 'cure'> {
+  const stage = error instanceof RelayError ? `${error.stage}: ` : '';
+  const message = messageOf(error).replace(stage, '');
   const [, value, cure] = /^(.*?[^.][.)])\s+([A-Z].*)$/s.exec(message) ?? [];
   return value === undefined || cure === undefined ? { value: message } : { value, cure };
 }

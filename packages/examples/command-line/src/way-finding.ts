@@ -2,10 +2,10 @@ import type { RoundTrip } from 'edge-relay';
 import type { Finding } from './finding';
 
 /**
- * How far a probe came.
- * @param party who carries it from that broker on
+ * How far a probe came that was sent on a topic.
+ * @param party who carries it on from there
  */
-export function wayFinding(way: RoundTrip, party: string): Finding {
+export function wayFinding(way: RoundTrip, topic: string, party: string): Finding {
   switch (way.outcome) {
     case 'stored':
       return { state: 'pass', value: `a probe was stored, removed and receipted in ${way.totalMs} ms` };
@@ -14,21 +14,21 @@ export function wayFinding(way: RoundTrip, party: string): Finding {
         state: 'warning',
         value:
           way.protocolVersion === 5
-            ? `a probe was taken by the broker, for somebody who subscribes; the rest cannot be seen without receipts`
-            : `a probe was taken by the broker; with MQTT 3.1.1 and without receipts the rest cannot be seen`,
+            ? `the broker took a probe on ${topic}, for somebody who subscribes; without receipts the rest cannot be seen`
+            : `the broker took a probe on ${topic}; over MQTT 3.1.1 and without receipts the rest cannot be seen`,
         cure: 'With --receipts, here and at cloud-sink, it is seen as far as the store.',
       };
     case 'unsubscribed':
       return {
         state: 'fail',
-        value: 'the broker took a probe, but nobody subscribes to its topic',
+        value: `the broker took a probe on ${topic}, to which nobody subscribes`,
         cure: `Start ${party}; if it runs, compare its topic and its broker with these.`,
       };
     case 'silent':
       return {
         state: 'fail',
-        value: `the broker took a probe, and no receipt came within ${(way.waitedMs / 1_000).toFixed(1)} seconds`,
-        cure: `Start ${party} with --receipts. If it runs, look at its log, at what waits in its spool before the probe, and at the access rules for …/receipts/# (docs/security.md).`,
+        value: `the broker took a probe on ${topic}, and no receipt came within ${(way.waitedMs / 1_000).toFixed(1)} seconds`,
+        cure: `Start ${party} with --receipts. If it runs, look at its log, at what waits in its spool before the probe, and at the access rules for ${topic}/receipts/# (docs/security.md).`,
       };
   }
 }

@@ -50,7 +50,7 @@ export async function runDoctor(given: OptionsOf<typeof options>, app: App): Pro
   const send = async (broker: Broker, topic: string, party: string, timeoutMs: number) => {
     const trip = await roundTrip({ ...broker(timeoutMs), topic, receipts, timeoutMs });
     trips.push(trip);
-    return wayFinding(trip, party);
+    return wayFinding(trip, topic, party);
   };
   const edge: Broker = (timeoutMs) => edgeOf(given, timeoutMs);
   const cloud: Broker = (timeoutMs) => cloudOf(given, timeoutMs);
