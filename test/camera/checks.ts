@@ -270,6 +270,30 @@ export const checks: Readonly<Record<string, () => Promise<void>>> = {
     assert.doesNotMatch(stdout, /video2/);
   },
 
+  'tells with edge-pipeline doctor what it would take, and who has a camera': async () => {
+    const other = await useCamera();
+    try {
+      const env = { ...process.env, FFMPEG_PATH: ffmpegPath };
+      const cameras = ['busy=/dev/video0', 'free=/dev/video1', 'missing=/dev/video7'];
+      const sources = cameras.flatMap((camera) => ['--source', camera]);
+      const options = ['--role', 'detect', '--width', '640', '--height', '360', '--timeout', '40', '--json'];
+      const args = [process.env.EDGE_PIPELINE!, 'doctor', ...options, ...sources];
+      // There is no broker.
+      const failure = await execute(process.execPath, args, { env }).catch((error) => error);
+      assert.equal(failure.code, 1);
+      const [busy, free, missing] = JSON.parse(failure.stdout).checks;
+      assert.deepEqual([busy.state, free.state, missing.state], ['warning', 'pass', 'fail']);
+      assert.match(busy.value, new RegExp(`in use by \\w+ \\(process ${other.pid}\\)`));
+      assert.match(
+        free.value,
+        /^640 x 360, first frame after \d+ ms; of \d+ modes it takes 640 x 360, yuv420p/,
+      );
+    } finally {
+      other.kill('SIGKILL');
+      await once(other, 'close');
+    }
+  },
+
   'leaves no process behind': async () => {
     const names = await Promise.all(
       (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(commandOf),

@@ -24,6 +24,7 @@ export { merge } from './merge';
 export type { Delivery, Message, Properties } from './message';
 export { Bridge, type BridgeEvents, type BridgeOptions, type BridgeSide } from './mqtt/bridge';
 export type { BridgeRoute } from './mqtt/bridge-routes';
+export { type BrokerReport, checkBroker } from './mqtt/broker-check';
 export type { BrokerOptions } from './mqtt/broker-options';
 export { GapReporter, type GapSource } from './mqtt/gap-reporter';
 export { Publisher } from './mqtt/publisher';
@@ -33,6 +34,7 @@ export type {
   PublisherOptions,
   ReceiptOptions,
 } from './mqtt/publisher-options';
+export { type RoundTrip, type RoundTripOptions, roundTrip } from './mqtt/round-trip';
 export { Subscriber, type SubscriberEvents, type SubscriberOptions } from './mqtt/subscriber';
 export type { TopicRoute } from './mqtt/topic-map';
 export { type PipelineOptions, pipeline } from './pipeline';
@@ -99,6 +101,7 @@ export type {
 export type { CaptureOptions } from './sources/capture-options';
 export { CommandCapture } from './sources/command-capture';
 export { withoutCredentials } from './sources/credentials';
+export { findFfmpeg } from './sources/ffmpeg';
 export { FrameSource } from './sources/frame-source';
 export type { FrameSourceEvents, FrameSourceOptions, FrameSourceStats } from './sources/frame-source-events';
 export { ImageCapture, type ImageCaptureOptions } from './sources/image-capture';
@@ -109,6 +112,7 @@ export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture'
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';
 export type { FullPolicy, SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool/spool';
+export type { SpoolHolder } from './spool/spool-lock';
 export {
   type Acknowledgeable,
   type Combined,

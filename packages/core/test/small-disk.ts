@@ -24,6 +24,11 @@ export class SmallDisk {
     execFileSync('mount', ['-o', `remount,size=${bytes}`, this.folder]);
   }
 
+  /** Nobody may write to it any more, root neither. */
+  forbidWriting(): void {
+    execFileSync('mount', ['-o', 'remount,ro', this.folder]);
+  }
+
   /** Takes so many bytes away. */
   async fill(bytes: number): Promise<void> {
     await writeFile(this.#filler, Buffer.alloc(bytes));

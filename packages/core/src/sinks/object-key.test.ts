@@ -132,7 +132,10 @@ describe('the key of an object', () => {
     ['.incoming/{id}.{ext}', /begins with a dot/],
     ['a/..{camera}/{id}.{ext}', /begins with a dot/],
     ['{captured:.%Y}/{id}.{ext}', /begins with a dot/],
-    ['rejected/{id}.{ext}', /its first part must not be arrivals, conflicts, gaps, manifest, rejected/],
+    [
+      'rejected/{id}.{ext}',
+      /its first part must not be arrivals, conflicts, gaps, manifest, probes, rejected/,
+    ],
     ['{name}/{id}.{ext}', /there is no field \{name\}/],
     ['{toString}/{id}.{ext}', /there is no field \{toString\}/],
     ['{camera:%Y}/{id}.{ext}', /there is no field \{camera:%Y\}/],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { propertyOf } from '../message';
 import { safePart } from './key-part';
 import { type KeyFields, KeyTemplate } from './key-template';
@@ -6,10 +7,11 @@ import type { Provenance } from './provenance';
 const ARRIVALS = 'arrivals';
 const CONFLICTS = 'conflicts';
 const GAPS = 'gaps';
+const PROBES = 'probes';
 const REJECTED = 'rejected';
 
 /** Folders of a store where the sink keeps what is no picture of a camera: no picture's key begins with one. */
-export const OWN_FOLDERS: readonly string[] = [ARRIVALS, CONFLICTS, GAPS, 'manifest', REJECTED];
+export const OWN_FOLDERS: readonly string[] = [ARRIVALS, CONFLICTS, GAPS, 'manifest', PROBES, REJECTED];
 
 const REJECTED_KEY = new KeyTemplate(`${REJECTED}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}`);
 const GAP_KEY = new KeyTemplate(`${GAPS}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}`);
@@ -47,6 +49,11 @@ export function gapKey(provenance: Provenance): string {
   return GAP_KEY.keyOf(keyFields(provenance, 0, 'json'));
 }
 
+/** `probes/{SHA-256}.json`, where the message of a probe is for a moment. */
+export function probeKey(payload: Uint8Array): string {
+  return `${PROBES}/${createHash('sha256').update(payload).digest('hex')}.json`;
+}
+
 /** Where other bytes under a taken key go: `conflicts/{key}-{first 12 digits of their SHA-256}.{extension}`. */
 export function conflictKey(key: string, sha256: string): string {
   const dot = key.lastIndexOf('.');
@@ -73,7 +80,11 @@ export function isPictureKey(key: string): boolean {
 
 /** Whether an object is no message's, but a note of ours. */
 export function isOwnNote(key: string): boolean {
-  return key.startsWith(`${ARRIVALS}/`) || (key.startsWith(`${REJECTED}/`) && key.endsWith('.json'));
+  return (
+    key.startsWith(`${ARRIVALS}/`) ||
+    key.startsWith(`${PROBES}/`) ||
+    (key.startsWith(`${REJECTED}/`) && key.endsWith('.json'))
+  );
 }
 
 /** The same key with another extension. */

@@ -8,13 +8,14 @@ import type { StoreEvents } from './store-events';
  * What became of a message. `duplicate`: the same bytes were there already, if only from an attempt of our
  * own whose answer was lost. `conflict`: other bytes were there under its id, and both are kept.
  * `rejected`: it is not a picture, and is kept apart. `gap`: it is the record of pictures that were dropped on the
- * way. `forgotten`: it came again after it had been deleted for good, and was not stored.
+ * way. `forgotten`: it came again after it had been deleted for good, and was not stored. `probe`: it only asked whether
+ * it can be stored, and is removed again.
  */
 export interface StoredReport {
   /** Where its bytes are now. */
   readonly key: string;
   /** What became of it. */
-  readonly outcome: 'stored' | 'duplicate' | 'conflict' | 'rejected' | 'gap' | 'forgotten';
+  readonly outcome: 'stored' | 'duplicate' | 'conflict' | 'rejected' | 'gap' | 'forgotten' | 'probe';
 }
 
 /** A picture that has been stored. */

@@ -6,8 +6,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { deliveryOf, id, key, keysOf, noisePng, properties } from '../../test/deliveries';
 import { blackPng } from '../../test/png';
 import type { Delivery } from '../message';
+import { makeProbe } from '../probe';
+import { audit } from './audit';
 import { FileStore } from './file-store';
 import { MemoryStore } from './memory-store';
+import { isPictureKey } from './object-key';
 import { S3Store } from './s3-store';
 import { Sink } from './sink';
 
@@ -46,6 +49,37 @@ describe('Sink', () => {
         storedAt: expect.any(Number),
       },
     ]);
+  });
+
+  it('stores, reads and removes a probe, and counts none', async () => {
+    const sink = new Sink(new MemoryStore());
+    const { payload, properties: ownProperties } = makeProbe('hw3faces');
+    const probe = delivery({ payload, properties: ownProperties });
+    const report = await sink.write(probe);
+    expect(report).toEqual({ key: expect.stringMatching(/^probes\/[0-9a-f]{64}\.json$/), outcome: 'probe' });
+    // On MQTT 3.1.1 it comes without properties; and it may come twice.
+    expect(await sink.write(delivery({ payload, properties: {} }))).toEqual(report);
+    expect(await keysOf(sink.store)).toEqual([]);
+    await sink.close();
+    expect(await keysOf(sink.store)).toEqual([]);
+    expect(sink.stats).toMatchObject({ stored: 0, duplicates: 0, rejected: 0, gaps: 0, bytes: 0 });
+  });
+
+  it('takes a probe that it may not remove for stored, and says that it stays', async () => {
+    const store = new MemoryStore();
+    store.delete = async () => {
+      throw new Error('Access Denied');
+    };
+    const sink = new Sink(store);
+    const notices: string[] = [];
+    sink.on('notice', ({ message }) => notices.push(message));
+    const { payload } = makeProbe('hw3faces');
+    const { key: place } = (await sink.write(delivery({ payload })))!;
+    expect(notices).toEqual([`The probe ${place} is stored and stays: Access Denied`]);
+    await sink.close();
+    expect(await keysOf(store)).toEqual([place]);
+    expect(isPictureKey(place)).toBe(false);
+    expect((await audit(store)).unlistedObjects).toEqual(expect.objectContaining({ count: 0 }));
   });
 
   it('keeps the attributes and the hash with the object, and what the bytes are', async () => {

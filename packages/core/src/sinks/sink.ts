@@ -2,6 +2,7 @@ import { EventEmitter } from 'eventemitter3';
 import { messageOf, RelayError } from '../errors';
 import { formatRanges, type GapRecord, gapIn } from '../gap-record';
 import type { Message } from '../message';
+import { isProbe } from '../probe';
 import { type RetryOptions, retryOptions } from '../retry';
 import type { Writer } from '../stage';
 import { type Accept, type AcceptByTopic, acceptance } from './accept';
@@ -16,7 +17,7 @@ import { type ManifestRow, rowOf } from './manifest-row';
 import { ManifestUpkeep } from './manifest-upkeep';
 import { ManifestWriter } from './manifest-writer';
 import { type Kept, ObjectKeeper } from './object-keeper';
-import { gapKey, keyFields, noteKey, OWN_FOLDERS, rejectedKey } from './object-key';
+import { gapKey, keyFields, noteKey, OWN_FOLDERS, probeKey, rejectedKey } from './object-key';
 import { arrivalOf, type Provenance } from './provenance';
 import { RemovalAccount } from './removal-account';
 import type { S3StoreOptions } from './s3-options';
@@ -223,6 +224,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
   async #settle(message: Message, signal: AbortSignal | undefined): Promise<Settled> {
     signal?.throwIfAborted();
     await abortable(this.open(), signal);
+    if (isProbe(message)) return this.#tryProbe(message, signal);
     const gap = gapIn(message);
     if (gap) return this.#keepGap(message, gap, signal);
     const found = await examine(message, this.#examination);
@@ -311,6 +313,24 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     const details = { reason, storedAt: Date.now() };
     const row = this.#rowOf(message, examination, kept, 'rejected', details);
     return { report: { key, outcome: 'rejected' }, ...row, tell };
+  }
+
+  /** Does to a probe what is done to a picture, and removes it: who sent it asks whether the way is open. */
+  async #tryProbe(message: Message, signal: AbortSignal | undefined): Promise<Settled> {
+    const key = probeKey(message.payload);
+    await this.#keeper.put(key, message.payload, { contentType: 'application/json', signal });
+    const found = await this.#keeper.get(key, signal);
+    if (found && Buffer.compare(found.data, message.payload) !== 0) {
+      const text = `${this.store.location} gives out other bytes under ${key} than were stored there. Look what stands between.`;
+      throw new RelayError(text, { code: 'STORE_FAILED', stage: 'sink' });
+    }
+    try {
+      await this.store.delete(key);
+    } catch (error) {
+      // The right to remove is more than a sink needs; what was asked is whether it can store.
+      this.emit('notice', { message: `The probe ${key} is stored and stays: ${messageOf(error)}` });
+    }
+    return { report: { key, outcome: 'probe' }, tell: () => {} };
   }
 
   /** The record of what was dropped on the way is no picture, and no trouble either. */

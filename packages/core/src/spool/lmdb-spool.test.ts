@@ -207,8 +207,10 @@ describe('LmdbSpool', () => {
     const spool = new LmdbSpool(folder);
     await expect(spool.open()).rejects.toMatchObject({ code: 'SPOOL_IN_USE' });
     await expect(spool.open()).rejects.toThrow(new RegExp(`process ${child.pid}`));
+    expect(await spool.holder()).toEqual({ pid: child.pid, host: hostname() });
     child.kill('SIGKILL');
     await once(child, 'close');
+    expect(await spool.holder()).toBeUndefined();
     await spool.open();
     await expect(new LmdbSpool(folder).open()).rejects.toMatchObject({ code: 'SPOOL_IN_USE' });
     expect(spool.messages).toBeGreaterThan(0);

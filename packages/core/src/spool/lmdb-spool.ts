@@ -15,7 +15,7 @@ import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
 import type { Indexed } from './spool-index';
 import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
-import { SpoolLock } from './spool-lock';
+import { type SpoolHolder, SpoolLock } from './spool-lock';
 import { assertVersion } from './spool-version';
 
 /** How much an LmdbSpool keeps, for how long, and when it writes. */
@@ -118,12 +118,22 @@ export class LmdbSpool implements Spool {
     return this.#ledger.order;
   }
 
+  /** What it leaves free on the disk for others, in bytes. */
+  get freeDiskBytes(): number {
+    return this.#freeDiskBytes;
+  }
+
   get messages(): number {
     return this.#ledger.messages;
   }
 
   get bytes(): number {
     return this.#ledger.bytes;
+  }
+
+  /** The living process that has the folder open, this one or another; looks only, and opens nothing. */
+  holder(): Promise<SpoolHolder | undefined> {
+    return this.#lock.holder();
   }
 
   /**

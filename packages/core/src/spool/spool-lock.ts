@@ -6,11 +6,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RelayError } from '../errors';
 import { bootId } from '../identity';
 
-interface Holder {
+/** Who uses a spool. */
+export interface SpoolHolder {
+  /** The number of the process. */
   readonly pid: number;
+  /** The name of its host. */
+  readonly host: string;
+}
+
+interface Holder extends SpoolHolder {
   /** When the process started, in the kernel's ticks: a number that is used again is another process. */
   readonly startedAt: string;
-  readonly host: string;
   /** Tells two spools of one process apart from one that a killed process with our number has left. */
   readonly boot: string;
 }
@@ -33,12 +39,7 @@ export class SpoolLock {
 
   /** @throws {RelayError} `SPOOL_IN_USE` while another living process holds it. */
   async acquire(): Promise<void> {
-    const us: Holder = {
-      pid: process.pid,
-      startedAt: startOf(process.pid),
-      host: hostname(),
-      boot: bootId(),
-    };
+    const us = ourselves();
     attempts += 1;
     const temporary = `${this.#path}.${us.boot}-${attempts}`;
     await writeFile(temporary, JSON.stringify(us));
@@ -61,6 +62,13 @@ export class SpoolLock {
       const now = new Date();
       utimes(this.#path, now, now).catch(() => {});
     }, HEARTBEAT_MS).unref();
+  }
+
+  /** The living process that holds it; only looks. */
+  async holder(): Promise<SpoolHolder | undefined> {
+    const holder = parse(await readFile(this.#path, 'utf8').catch(() => ''));
+    if (!holder || !(await this.#isLiving(holder, ourselves()))) return undefined;
+    return { pid: holder.pid, host: holder.host };
   }
 
   async release(): Promise<void> {
@@ -96,6 +104,10 @@ export class SpoolLock {
     }
     return (await ageOf(this.#path)) < STALE_MS;
   }
+}
+
+function ourselves(): Holder {
+  return { pid: process.pid, startedAt: startOf(process.pid), host: hostname(), boot: bootId() };
 }
 
 /** Milliseconds since it was last touched; for ever where it is not there. */

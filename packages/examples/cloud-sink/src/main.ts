@@ -4,11 +4,13 @@ import { Gallery } from './gallery/server';
 import { measureSink, timed } from './metrics';
 import { type CloudSinkOptions, cloudSink } from './options';
 import { cloudSinkAudit, runAudit } from './run-audit';
+import { cloudSinkDoctor, runDoctor } from './run-doctor';
 import { cloudSinkForget, runForget } from './run-forget';
 
 const [name, ...rest] = process.argv.slice(2);
 if (name === 'audit') await runApp(cloudSinkAudit, rest, { run: runAudit });
 else if (name === 'forget') await runApp(cloudSinkForget, rest, { run: runForget });
+else if (name === 'doctor') await runApp(cloudSinkDoctor, rest, { run: runDoctor, isWatched: false });
 else await runApp(cloudSink, process.argv.slice(2), { run, rehearse });
 
 async function run(options: CloudSinkOptions, { log, health, meter, signal, onStop }: App): Promise<void> {

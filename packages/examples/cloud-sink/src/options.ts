@@ -42,8 +42,10 @@ const EXAMPLES = `Examples:
     cloud-sink audit --store ./faces --verify
   Delete all that a camera took before a day, for good:
     cloud-sink forget --store ./faces --camera front-door --before 2026-01-01
+  What is wrong, and the cure:
+    cloud-sink doctor --config sink.yaml
 
-cloud-sink audit --help and cloud-sink forget --help tell more of these.
+cloud-sink audit --help, cloud-sink forget --help and cloud-sink doctor --help tell more of these.
 
 A message is acknowledged to the broker only when its object is durable. What is no picture is stored
 under rejected/, with the reason. SIGTERM lets what is under way end; exit codes: 0 ended in order,

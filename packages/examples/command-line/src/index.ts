@@ -1,3 +1,7 @@
+export { brokerFinding } from './broker-finding';
+export { clockFinding } from './clock-finding';
+export { type Check, doctorOptions, examine } from './doctor';
+export type { Finding } from './finding';
 export { Health } from './health';
 export { jsonSchemaOf } from './json-schema';
 export { Log } from './log';
@@ -10,3 +14,4 @@ export { referenceOf } from './reference';
 export { type App, runApp, type Work } from './run-app';
 export { type Program, readSettings, type Settings } from './settings';
 export { addresses, choice, commas, date, number, onOff, pairs, port, text, textFile, whole } from './values';
+export { wayFinding } from './way-finding';

@@ -1,5 +1,6 @@
 import { Health } from './health';
 import { Log, type LogOptions } from './log';
+import { messageOf } from './message-of';
 import { Meter } from './meter';
 import { OperationServer } from './operation-server';
 import type { OptionsOf, Shape } from './option';
@@ -33,6 +34,8 @@ export interface Work<Options> {
   readonly run: (options: Options, app: App) => Promise<void>;
   /** Makes everything and starts nothing, for `--check`: throws a `TypeError` for what cannot be meant. */
   readonly rehearse?: (options: Options) => Promise<void>;
+  /** Whether `--metrics` is heeded; not by who looks at a program that serves them already. @default true */
+  readonly isWatched?: boolean;
 }
 
 /**
@@ -42,7 +45,7 @@ export interface Work<Options> {
 export async function runApp<Options extends Shape>(
   program: Program<Options>,
   argv: readonly string[],
-  { run, rehearse }: Work<OptionsOf<Options>>,
+  { run, rehearse, isWatched = true }: Work<OptionsOf<Options>>,
 ): Promise<void> {
   const { options, isCheck, effective, secrets, warnings } = readSettings(program, argv);
   const log = new Log(program.name, { ...(options as LogOptions), secrets });
@@ -53,7 +56,7 @@ export async function runApp<Options extends Shape>(
       process.stdout.write(effective);
     } catch (error) {
       process.exitCode = 2;
-      log.error(describe(error));
+      log.error(messageOf(error));
     }
     return;
   }
@@ -81,14 +84,14 @@ export async function runApp<Options extends Shape>(
     stoppedAt = performance.now();
     log.info(`${signal}: taking nothing new, finishing what is under way; once more stops at once`);
     setTimeout(() => stopNow(`not finished after ${DRAIN_MS / 1000} seconds`), DRAIN_MS).unref();
-    for (const drain of drains) Promise.resolve(drain()).catch((error) => log.warn(describe(error)));
+    for (const drain of drains) Promise.resolve(drain()).catch((error) => log.warn(messageOf(error)));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   let server: OperationServer | undefined;
   try {
     const { metrics, metricsHost = '127.0.0.1' } = options as WatchOptions;
-    const meter = metrics === undefined ? undefined : await Meter.create();
+    const meter = metrics === undefined || !isWatched ? undefined : await Meter.create();
     if (meter && metrics !== undefined) {
       server = new OperationServer(meter, health);
       log.info(`metrics at ${await server.open(metrics, metricsHost)}/metrics`);
@@ -106,14 +109,10 @@ export async function runApp<Options extends Shape>(
     if (isStopping) log.info('all done');
   } catch (error) {
     process.exitCode = error instanceof TypeError ? 2 : 1;
-    if (!controller.signal.aborted) log.error(describe(error));
+    if (!controller.signal.aborted) log.error(messageOf(error));
   } finally {
     await server?.close();
     process.off('SIGTERM', stop);
     process.off('SIGINT', stop);
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,19 +1,30 @@
-import { type CameraInfo, type CameraMode, describeCameraModes, listCameras } from 'edge-relay';
+import {
+  type CameraInfo,
+  type CameraMode,
+  describeCameraModes,
+  type ListCamerasOptions,
+  listCameras,
+} from 'edge-relay';
 import type { EdgePipelineOptions } from './options';
 
 /** Prints the cameras of this machine for a person, with what `options` would make of each. */
 export async function showCameras(options: EdgePipelineOptions): Promise<void> {
-  const { width, height, framesPerSecond, inputFormat } = options;
-  const cameras = await listCameras({
-    ...(width && { width }),
-    ...(height && { height }),
-    ...(framesPerSecond && { framesPerSecond }),
-    ...(inputFormat && { inputFormat }),
-  });
+  const cameras = await listCameras(cameraWish(options));
   if (cameras.length === 0) {
     console.log('There is no camera (/dev/video*). In a container, pass one in: --device /dev/video0');
   }
   console.log(cameras.map(describe).join('\n\n'));
+}
+
+/** The mode that is looked for. */
+export function cameraWish(options: EdgePipelineOptions): ListCamerasOptions {
+  const { width, height, framesPerSecond, inputFormat } = options;
+  return {
+    ...(width && { width }),
+    ...(height && { height }),
+    ...(framesPerSecond && { framesPerSecond }),
+    ...(inputFormat && { inputFormat }),
+  };
 }
 
 function describe({ path, stablePath, label, modes, chosen, error }: CameraInfo): string {

@@ -6,8 +6,11 @@ import { detect } from './detect';
 import { makeStages } from './detect-stages';
 import { showCameras } from './list-cameras';
 import { type EdgePipelineOptions, edgePipeline } from './options';
+import { edgePipelineDoctor, runDoctor } from './run-doctor';
 
-await runApp(edgePipeline, process.argv.slice(2), { run, rehearse });
+const [name, ...rest] = process.argv.slice(2);
+if (name === 'doctor') await runApp(edgePipelineDoctor, rest, { run: runDoctor, isWatched: false });
+else await runApp(edgePipeline, process.argv.slice(2), { run, rehearse });
 
 async function run(options: EdgePipelineOptions, app: App): Promise<void> {
   if (options.listCameras) return showCameras(options);

@@ -43,6 +43,8 @@ const EXAMPLES = `Examples:
   All of it in a file, looked at and then used:
     edge-pipeline --config edge.yaml --check
     edge-pipeline --config edge.yaml
+  What is wrong, and the cure (edge-pipeline doctor --help tells more):
+    edge-pipeline doctor --config edge.yaml
   Watch what is published:
     mosquitto_sub -t hw3facestx2 -C 1 > face.jpg
 
