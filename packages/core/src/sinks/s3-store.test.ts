@@ -3,13 +3,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { GetObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { describeWith } from '../../test/requirements';
 import { createBucket, type S3Server, startS3Server } from '../../test/s3-server';
 import { storeSuite } from '../testing/store-suite';
 import { S3Store } from './s3-store';
 
 const png = new TextEncoder().encode('as good as a picture');
+const large = new Uint8Array(9 * 1024 ** 2).fill(7);
 const keys = { accessKeyId: 'someone', secretAccessKey: 'secret' };
 
 describeWith('ceph', 'S3Store with a real server', () => {
@@ -64,6 +65,21 @@ describeWith('ceph', 'S3Store with a real server', () => {
       ]),
     );
     client.destroy();
+    await store.close();
+  });
+
+  it('puts a large object in one request, too, and never over another', async () => {
+    const store = create();
+    expect(await store.put('large.bin', large)).toBe('created');
+    expect(await store.put('large.bin', new Uint8Array(large))).toBe('exists');
+    expect(await store.put('another.bin', large)).toBe('created');
+    expect(
+      await store.put(
+        'another.bin',
+        large.map((byte) => byte + 1),
+      ),
+    ).toBe('exists');
+    expect(Buffer.from(large).equals((await store.get('another.bin'))!.data)).toBe(true);
     await store.close();
   });
 
@@ -157,9 +173,9 @@ describe('S3Store with a server of its own ways', () => {
   let odd: OddServer | undefined;
   afterEach(() => odd?.stop());
 
-  const storeAt = async (server: OddServer) => {
+  const storeAt = async (server: OddServer, requestTimeoutMs = 300) => {
     odd = server;
-    return new S3Store('s3://faces', { endpoint: await server.start(), ...keys, requestTimeoutMs: 300 });
+    return new S3Store('s3://faces', { endpoint: await server.start(), ...keys, requestTimeoutMs });
   };
   const overwriting = () =>
     new OddServer(function (request, response, body) {
@@ -329,12 +345,26 @@ describe('S3Store with a server of its own ways', () => {
     await expect(fixed.put('b.png', png)).rejects.toMatchObject(refusal);
   });
 
-  it('gives a put up, with the reason, when its signal is aborted', async () => {
-    const store = await storeAt(new OddServer(() => {}));
+  it.each([
+    ['small', png],
+    ['large', large],
+  ])('gives a put up, with the reason, when its signal is aborted: a %s one', async (_, data) => {
+    let givenUp = 0;
+    const server = new OddServer((_request, response) => {
+      response.once('close', () => {
+        givenUp += 1;
+      });
+    });
+    const store = await storeAt(server, 60_000);
     const controller = new AbortController();
-    const putting = store.put('a.png', png, { signal: controller.signal });
+    const putting = store.put('a.png', data, { signal: controller.signal });
     controller.abort(new Error('enough'));
     await expect(putting).rejects.toThrow('enough');
+    const late = new AbortController();
+    const waiting = store.put('b.png', data, { signal: late.signal });
+    setTimeout(() => late.abort(new Error('too long')), 200);
+    await expect(waiting).rejects.toThrow('too long');
+    await vi.waitFor(() => expect(givenUp).toBeGreaterThan(0));
   });
 });
 

@@ -16,6 +16,8 @@ import { Turns } from './turns';
  * 16 is one) that heed `If-None-Match` for one request and not at the end of parts, and so would overwrite.
  */
 const PART_BYTES = 5 * 1024 ** 3;
+/** What is no larger, in bytes, is put without the preparations of an `Upload`, which cost a face 3 % of the rate. */
+const SMALL_BYTES = 8 * 1024 ** 2;
 /** S3 takes keys of 1,024; this leaves enough for the longest that a sink makes. */
 const LONGEST_PREFIX_BYTES = 480;
 const NOT_EXCLUSIVE = (location: string) =>
@@ -249,14 +251,14 @@ export class S3Store implements Store {
     { contentType, metadata, signal }: PutOptions,
     condition?: '*',
   ): Promise<'created' | 'exists' | 'refused'> {
-    const params: PutObjectCommandInput = {
+    const params = {
+      ...objectSettings(this.#options),
       Bucket: this.#bucket,
       Key: name,
       Body: data,
       ...(contentType && { ContentType: contentType }),
       ...(metadata && { Metadata: mapValues(metadata, encodeMetadata) }),
       ...(condition && { IfNoneMatch: condition }),
-      ...objectSettings(this.#options),
     };
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -275,21 +277,26 @@ export class S3Store implements Store {
 
   async #upload(
     client: S3Client,
-    params: PutObjectCommandInput,
+    params: PutObjectCommandInput & { readonly Body: Uint8Array },
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { Upload } = await loadUploads();
     signal?.throwIfAborted();
-    const upload = new Upload({ client, params, partSize: PART_BYTES, queueSize: 1 });
-    const abort = () => void upload.abort();
-    signal?.addEventListener('abort', abort, { once: true });
     try {
-      await upload.done();
+      if (params.Body.byteLength <= SMALL_BYTES) {
+        const { PutObjectCommand } = await loadSdk();
+        await client.send(new PutObjectCommand(params), signal && { abortSignal: signal });
+      } else {
+        const { Upload } = await loadUploads();
+        const abortController = new AbortController();
+        const abort = () => abortController.abort();
+        signal?.addEventListener('abort', abort, { once: true });
+        await new Upload({ client, params, abortController, partSize: PART_BYTES, queueSize: 1 })
+          .done()
+          .finally(() => signal?.removeEventListener('abort', abort));
+      }
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
-    } finally {
-      signal?.removeEventListener('abort', abort);
     }
   }
 
