@@ -16,7 +16,10 @@ import { Turns } from './turns';
  * 16 is one) that heed `If-None-Match` for one request and not at the end of parts, and so would overwrite.
  */
 const PART_BYTES = 5 * 1024 ** 3;
-/** What is no larger, in bytes, is put without the preparations of an `Upload`, which cost a face 3 % of the rate. */
+/**
+ * What is no larger, in bytes, is put without an `Upload`, whose preparations cost a face 3 % of the rate, and which
+ * lets a request go on that is given up.
+ */
 const SMALL_BYTES = 8 * 1024 ** 2;
 /** S3 takes keys of 1,024; this leaves enough for the longest that a sink makes. */
 const LONGEST_PREFIX_BYTES = 480;
