@@ -62,6 +62,9 @@ describeWith('mosquitto', 'an app that is watched', () => {
     }
     expect(seen.value('edge_relay_publish_total', { result: 'acknowledged' })).toBeGreaterThan(20);
     expect(seen.value('edge_relay_bridge_forwarded_total')).toBeGreaterThan(20);
+    for (const stage of ['publisher', 'bridge']) {
+      expect(seen.value('edge_relay_spool_bytes', { stage }), stage).toBeGreaterThanOrEqual(0);
+    }
     for (const stage of ['publisher', 'bridge-from', 'bridge-to']) {
       expect(seen.value('edge_relay_mqtt_connected', { stage }), stage).toBe(1);
     }

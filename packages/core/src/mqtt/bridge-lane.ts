@@ -115,9 +115,9 @@ export class BridgeLane {
 
   get stats() {
     const { received, redelivered, outstanding } = this.#subscriber.stats;
-    const { acknowledged: forwarded, resent, dropped, spooled, bytes } = this.#publisher.stats;
-    const counts = this.#counts;
-    return { received, redelivered, outstanding, forwarded, resent, dropped, spooled, bytes, ...counts };
+    const { acknowledged: forwarded, resent, dropped, spooled, spooledBytes, bytes } = this.#publisher.stats;
+    const sent = { forwarded, resent, dropped, spooled, spooledBytes, bytes };
+    return { received, redelivered, outstanding, ...sent, ...this.#counts };
   }
 
   /** Forwards until `close()` is called or the signal is aborted. */

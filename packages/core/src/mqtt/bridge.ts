@@ -293,6 +293,8 @@ function emptyStats() {
     dropped: 0,
     resent: 0,
     spooled: 0,
+    /** What waits now, in bytes. */
+    spooledBytes: 0,
     bytes: 0,
     receiptsForwarded: 0,
     receiptsDropped: 0,

@@ -133,6 +133,9 @@ export function measureBridge(meter: Meter, bridge: Bridge): void {
   meter.gauge('spool_messages', 'Messages that wait.', ['stage'], () => [
     [bridge.stats.spooled, { stage: 'bridge' }],
   ]);
+  meter.gauge('spool_bytes', 'What they take.', ['stage'], () => [
+    [bridge.stats.spooledBytes, { stage: 'bridge' }],
+  ]);
   measureConnections(meter, {
     'bridge-from': { emitter: bridge, side: 'from' },
     'bridge-to': { emitter: bridge, side: 'to' },
