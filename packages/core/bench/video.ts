@@ -30,6 +30,9 @@ interface Job {
   readonly frames?: number;
 }
 
+/** Resident, of the process without its ffmpeg: 350 MB. */
+const MOST_MIB = mebibytes(350_000_000);
+
 const core = join('packages', 'core');
 const clips = join(core, 'node_modules', '.cache', 'clips');
 const full = { height: 1080, cores: 2 } as const;
@@ -281,11 +284,12 @@ async function soak(frames: number): Promise<void> {
   });
   memory();
   await detector.close();
-  const most = (values: readonly number[]) => Math.max(...values);
-  const [early, late] = [lines.slice(2, 10), lines.slice(12)];
-  if (most(lines) < 350 && most(late) < most(early) * 1.05) return;
+  // Of the most in each twentieth: a moment in which the collector was late says nothing of growth.
+  const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+  const [early, late, most] = [median(lines.slice(2, 10)), median(lines.slice(12)), Math.max(...lines)];
+  if (most < MOST_MIB && late < early * 1.05) return;
   console.error(
-    `It held ${most(early)} MiB in the first half and ${most(late)} MiB in the second; 350 are allowed.`,
+    `It held ${most} MiB at the most, ${early} MiB usually in the first half and ${late} MiB in the second; ${MOST_MIB} are allowed.`,
   );
   process.exitCode = 1;
 }
