@@ -204,8 +204,22 @@ describeWith('chromium', 'the page of a gallery', () => {
     await forget.press('Enter');
     await expect.poll(() => cards.count()).toBe(5);
     expect(await readFile(join(running.store, key), 'utf8')).toContain('dev.edge-relay.tombstone');
+    // The one beside it is shown, and the keys go on from there, to the last and back.
+    const shown = () => dialog.locator('#picture').getAttribute('src');
+    const next = await shown();
+    expect(next).not.toContain(encodeURIComponent(key));
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(shown).not.toBe(next);
+    const older = dialog.getByRole('button', { name: 'Older face' });
+    await older.focus();
+    while (await older.isEnabled()) await page.keyboard.press('Enter');
+    const last = await shown();
+    await page.keyboard.press('ArrowLeft');
+    await expect.poll(shown).not.toBe(last);
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'hidden' });
+    const focused = () => page.evaluate(() => document.activeElement?.className);
+    await expect.poll(focused).toContain('card');
 
     await page.reload();
     await cards.nth(4).waitFor();

@@ -1,13 +1,16 @@
-import { mkdtemp, rm, utimes } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { archiveMessage } from '../../test/archive-messages';
+import { describeWith } from '../../test/requirements';
+import { SmallDisk } from '../../test/small-disk';
 import { encodeGap, GAP_EVENT_TYPE, type GapReason, type NumberRange } from '../gap-record';
 import type { Delivery } from '../message';
 import { type AuditOptions, audit } from './audit';
 import { FileStore } from './file-store';
+import { forget } from './forget';
 import { KeyTable } from './key-table';
 import { LatencySample } from './latency-sample';
 import { compactManifest } from './manifest-compaction';
@@ -275,9 +278,37 @@ describe('audit()', () => {
     expect(moved.clock).toEqual({ cloudAheadMs: 1_995, uncertaintyMs: 1, movedMs: 5_950 });
   });
 
+  it('makes no folder where there is none', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'edge-relay-audit-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const typo = join(folder, 'typo');
+    const wrong = {
+      code: 'STORE_NOT_FOUND',
+      message: `The folder ${typo} does not exist. Correct the path.`,
+    };
+    await expect(audit(typo)).rejects.toMatchObject(wrong);
+    await expect(forget(typo, { camera: 'door' })).rejects.toMatchObject(wrong);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('is stopped by its signal', async () => {
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(audit(await archive([0]), { signal })).rejects.toThrow('enough');
+  });
+});
+
+describeWith('tmpfs', 'audit() where nobody may write', () => {
+  it('reads all the same, as a dry run does', async () => {
+    const disk = new SmallDisk(10_000_000);
+    onTestFinished(() => disk.close());
+    const sink = new Sink(disk.folder, { accept: 'any', manifest: true, files: { freeDiskBytes: 0 } });
+    for (const message of upTo(4).map(archiveMessage)) await sink.write(message);
+    await sink.close();
+    disk.forbidWriting();
+    expect(await audit(disk.folder, { verify: true })).toMatchObject({ complete: true, rows: 4 });
+    const camera = 'front-door';
+    expect(await forget(disk.folder, { camera, dryRun: true })).toMatchObject({ objects: 2, proven: false });
+    await expect(forget(disk.folder, { camera })).rejects.toMatchObject({ code: 'STORE_DENIED' });
   });
 });
 

@@ -85,10 +85,10 @@ const PROGRESS_EACH = 10_000;
  * without a gap record, which objects are missing or damaged, and how long each hop took. It changes nothing,
  * and may run while sinks store: what is on its way then can count as missing.
  * @param location as of a Sink: `s3://bucket/prefix`, the path or `file:` URL of a folder, or a store
- * @throws {RelayError} of the store; the signal's reason.
+ * @throws {RelayError} of the store, `STORE_NOT_FOUND` for a folder that is not there; the signal's reason.
  */
 export async function audit(location: string | Store, options: AuditOptions = {}): Promise<AuditReport> {
-  return withStore(location, options, (store) => new Audit(store, options).run());
+  return withStore(location, { ...options, isReadOnly: true }, (store) => new Audit(store, options).run());
 }
 
 class Audit {

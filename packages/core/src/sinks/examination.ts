@@ -5,6 +5,7 @@ import type { Accept } from './accept';
 import { contradiction, plainContentType } from './content-type';
 import { embeddedAttributes } from './embedded-attributes';
 import { foreignProvenance, type Provenance, provenanceOf } from './provenance';
+import { isTombstone } from './tombstone';
 
 /** What a message turned out to be. */
 export interface Examination {
@@ -22,10 +23,14 @@ export interface ExaminationOptions {
 }
 
 const EXTENSIONS = { jpeg: 'jpg', png: 'png', webp: 'webp' } as const;
+const TOMBSTONE =
+  'It looks like what stands in the place of an object that was deleted for good; it is kept with a line break before it.';
 const FAULTS = new Set(['PICTURE_DAMAGED', 'PICTURE_TOO_LARGE']);
 
 /** Goes by the bytes of a message, and by what it says of them only where that is wrong; who sent it and when, by its attributes. */
 export async function examine(message: Message, options: ExaminationOptions): Promise<Examination> {
+  // Under a key it would keep every other message of its id away.
+  if (isTombstone(message.payload)) return rejected(message, TOMBSTONE);
   const accept = options.accept(message);
   if (accept === 'image') return examinePicture(message, options);
   const fault = accept === 'any' ? undefined : await refusal(message, accept);

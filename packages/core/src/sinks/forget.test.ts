@@ -155,6 +155,18 @@ describe('forget()', () => {
     expect((await keysOf(store)).filter((key) => key.endsWith('.json'))).toEqual([]);
   });
 
+  it('lets no late delivery bring back the row of what was in conflict', async () => {
+    const store = new MemoryStore();
+    const sink = new Sink(store, { manifest });
+    const late = deliveryOf(await noisePng(), { properties: { ...properties, subject: 'visit-9' } });
+    for (const message of [deliveryOf(await noisePng()), late]) await sink.write(message);
+    expect(await forget(store, { track: 'visit-9' })).toMatchObject({ objects: 1, proven: true });
+    expect((await sink.write(late)).outcome).toBe('forgotten');
+    for await (const { rows } of manifestPages(store)) {
+      expect(rows.filter(({ track }) => track === 'visit-9')).toEqual([]);
+    }
+  });
+
   it('finds what has no row by its metadata, and by what is in the picture', async () => {
     const store = new MemoryStore();
     await archive(store, [0, 1]);

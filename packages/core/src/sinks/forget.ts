@@ -69,7 +69,9 @@ const ROUNDS = 20;
  */
 export async function forget(location: string | Store, options: ForgetOptions): Promise<ForgetReport> {
   const isSelected = selects(options);
-  return withStore(location, options, (store) => new Forgetting(store, options, isSelected).run());
+  return withStore(location, { ...options, isReadOnly: options.dryRun ?? false }, (store) =>
+    new Forgetting(store, options, isSelected).run(),
+  );
 }
 
 class Forgetting {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { RelayError } from '../errors';
 import { pause, type RetryOptions, retryDelayMs } from '../retry';
 import type { Examination } from './examination';
-import { conflictKey } from './object-key';
+import { CONFLICT_DIGITS, conflictKey } from './object-key';
 import { objectMetadata } from './object-metadata';
 import type { PutOptions, Store, StoredObject } from './store';
 import { isTombstone } from './tombstone';
@@ -65,20 +65,37 @@ export class ObjectKeeper {
       ...(this.#store.supports.metadata && { metadata: objectMetadata(provenance.attributes, sha256()) }),
       signal,
     };
-    for (let attempt = 0; attempt < VANISHING_ATTEMPTS; attempt += 1) {
-      if ((await this.put(key, data, details)) === 'created') return { key, outcome: 'stored', sha256 };
-      const existing = await this.get(key, signal);
-      if (!existing) continue;
-      if (Buffer.compare(existing.data, data) === 0) return { key, outcome: 'duplicate', sha256 };
-      if (isTombstone(existing.data)) return { key, outcome: 'forgotten', sha256 };
-      // The key contains their hash: what is there already are these bytes.
-      const apart = conflictKey(key, sha256());
-      const isKnown = (await this.put(apart, data, details)) === 'exists';
-      return { key: apart, outcome: isKnown ? 'duplicate' : 'conflict', sha256 };
+    const outcome = await this.#keepUnder(key, data, details);
+    if (outcome !== 'other') return { key, outcome, sha256 };
+    const hash = sha256();
+    // A few digits of a hash can be met on purpose: then the next ones are taken.
+    for (let from = 0; from + CONFLICT_DIGITS <= hash.length; from += CONFLICT_DIGITS) {
+      const apart = conflictKey(key, hash.slice(from));
+      const kept = await this.#keepUnder(apart, data, details);
+      if (kept !== 'other') return { key: apart, outcome: kept === 'stored' ? 'conflict' : kept, sha256 };
     }
-    throw new RelayError(
-      `${this.#store.location} says that ${key} exists but does not give it out. ` +
-        'Check what is there under that name.',
+    throw this.#unkeepable(conflictKey(key, hash), 'holds other bytes than its name says');
+  }
+
+  /** What became of bytes that were to be kept under this key and no other; `other`: other bytes are there. */
+  async #keepUnder(
+    key: string,
+    data: Uint8Array,
+    details: PutOptions,
+  ): Promise<'stored' | 'duplicate' | 'forgotten' | 'other'> {
+    for (let attempt = 0; attempt < VANISHING_ATTEMPTS; attempt += 1) {
+      if ((await this.put(key, data, details)) === 'created') return 'stored';
+      const existing = await this.get(key, details.signal);
+      if (!existing) continue;
+      if (Buffer.compare(existing.data, data) === 0) return 'duplicate';
+      return isTombstone(existing.data) ? 'forgotten' : 'other';
+    }
+    throw this.#unkeepable(key, 'exists but does not give it out');
+  }
+
+  #unkeepable(key: string, why: string): RelayError {
+    return new RelayError(
+      `${this.#store.location} says that ${key} ${why}. Check what is there under that name.`,
       { code: 'STORE_FAILED', stage: 'sink' },
     );
   }

@@ -16,6 +16,8 @@ export const OWN_FOLDERS: readonly string[] = [ARRIVALS, CONFLICTS, GAPS, 'manif
 const REJECTED_KEY = new KeyTemplate(`${REJECTED}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}`);
 const GAP_KEY = new KeyTemplate(`${GAPS}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}`);
 const LONGEST_ID = 200;
+/** Of the SHA-256 of bytes that are in conflict with others, what their key has. */
+export const CONFLICT_DIGITS = 12;
 
 /** What a template is filled with. */
 export function keyFields(provenance: Provenance, receivedAt: number, extension: string): KeyFields {
@@ -57,7 +59,7 @@ export function probeKey(payload: Uint8Array): string {
 /** Where other bytes under a taken key go: `conflicts/{key}-{first 12 digits of their SHA-256}.{extension}`. */
 export function conflictKey(key: string, sha256: string): string {
   const dot = key.lastIndexOf('.');
-  return `${CONFLICTS}/${key.slice(0, dot)}-${sha256.slice(0, 12)}${key.slice(dot)}`;
+  return `${CONFLICTS}/${key.slice(0, dot)}-${sha256.slice(0, CONFLICT_DIGITS)}${key.slice(dot)}`;
 }
 
 /** The note of ours beside what was rejected. */
@@ -83,7 +85,8 @@ export function isOwnNote(key: string): boolean {
   return (
     key.startsWith(`${ARRIVALS}/`) ||
     key.startsWith(`${PROBES}/`) ||
-    (key.startsWith(`${REJECTED}/`) && key.endsWith('.json'))
+    ([`${REJECTED}/`, `${CONFLICTS}/${REJECTED}/`].some((folder) => key.startsWith(folder)) &&
+      key.endsWith('.json'))
   );
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,9 +11,10 @@ import { makeProbe } from '../probe';
 import { audit } from './audit';
 import { FileStore } from './file-store';
 import { MemoryStore } from './memory-store';
-import { isPictureKey } from './object-key';
+import { conflictKey, isPictureKey } from './object-key';
 import { S3Store } from './s3-store';
 import { Sink } from './sink';
+import { tombstone } from './tombstone';
 
 let png: Buffer;
 let other: Buffer;
@@ -180,6 +182,42 @@ describe('Sink', () => {
     });
     await sink.write(delivery());
     expect(sink.stats).toMatchObject({ stored: 1, rejected: 1 });
+  });
+
+  it.each(['image', 'any'] as const)(
+    'lets nobody plant a tombstone that keeps others away (%s)',
+    async (accept) => {
+      const store = new MemoryStore();
+      const sink = new Sink(store, { accept, manifest: true });
+      const payload = tombstone(0);
+      const planted = await sink.write(delivery({ payload }));
+      expect(planted.outcome).toBe('rejected');
+      expect((await sink.write(delivery({ payload, redelivered: true }))).key).toBe(planted.key);
+      expect(Buffer.from((await store.get(planted.key))!.data)).toEqual(Buffer.from(`\n${payload}`));
+      expect((await sink.write(delivery())).outcome).toBe('stored');
+      const text = await sink.write(delivery({ payload: Buffer.alloc(9), contentType: 'image/png' }));
+      expect(text).toMatchObject({
+        outcome: 'rejected',
+        key: expect.stringMatching(/^conflicts\/rejected\//),
+      });
+      expect(sink.stats).toMatchObject({ stored: 1, rejected: 3, forgotten: 0 });
+      await sink.close();
+      const report = await audit(store, { verify: true });
+      expect(report).toMatchObject({ complete: true, rows: 3, damagedObjects: { count: 0 } });
+      expect((await audit(store)).unlistedObjects?.keys).toEqual([]);
+    },
+  );
+
+  it('keeps bytes that meet the key of others in conflict, too', async () => {
+    const store = new MemoryStore();
+    const sink = new Sink(store);
+    await sink.write(delivery());
+    const sha256 = createHash('sha256').update(other).digest('hex');
+    await store.put(conflictKey(key, sha256), Buffer.from('somebody has searched long for this'));
+    const report = await sink.write(delivery({ payload: other }));
+    expect(report).toEqual({ outcome: 'conflict', key: conflictKey(key, sha256.slice(12)) });
+    expect(Buffer.from((await store.get(report.key))!.data)).toEqual(other);
+    expect((await sink.write(delivery({ payload: other }))).outcome).toBe('duplicate');
   });
 
   it('keeps a rejected message once when it is delivered again', async () => {

@@ -25,6 +25,7 @@ import type { SinkEvents, SinkStats, StoredReport } from './sink-events';
 import type { Store } from './store';
 import type { RemovedEvent } from './store-events';
 import { isStore, storeAt, usualConcurrency } from './store-location';
+import { withoutTombstone } from './tombstone';
 
 /** Under which key a Sink stores what, what it accepts, and what it does when the store is away. */
 export interface SinkOptions {
@@ -291,7 +292,8 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
     signal: AbortSignal | undefined,
   ): Promise<Settled> {
     const { id } = examination.provenance;
-    const kept = await this.#keep(rejectedKey(examination.provenance), message, examination, signal);
+    const content = { ...message, id: message.id, payload: withoutTombstone(message.payload) };
+    const kept = await this.#keep(rejectedKey(examination.provenance), content, examination, signal);
     const { key } = kept;
     if (kept.outcome === 'forgotten') return this.#forgotten(id, key);
     const note = {
@@ -311,7 +313,7 @@ export class Sink extends EventEmitter<SinkEvents> implements Writer<Message> {
       this.emit('rejected', { id, key, reason });
     };
     const details = { reason, storedAt: Date.now() };
-    const row = this.#rowOf(message, examination, kept, 'rejected', details);
+    const row = this.#rowOf(content, examination, kept, 'rejected', details);
     return { report: { key, outcome: 'rejected' }, ...row, tell };
   }
 

@@ -17,3 +17,8 @@ export const TOMBSTONE_BYTES = tombstone(0).byteLength;
 export function isTombstone(data: Uint8Array): boolean {
   return BEGINNING.equals(data.subarray(0, BEGINNING.length));
 }
+
+/** Bytes that somebody sent, changed where they would pass for a tombstone: a line break is put before them. */
+export function withoutTombstone(data: Uint8Array): Uint8Array {
+  return isTombstone(data) ? Buffer.concat([Buffer.from('\n'), data]) : data;
+}

@@ -11,6 +11,7 @@ export class FaceDialog {
   readonly #dialog: HTMLDialogElement;
   readonly #grid: FaceGrid;
   #row: ManifestRow | undefined;
+  #isForgetting = false;
   #sure: ReturnType<typeof setTimeout> | undefined;
 
   constructor(dialog: HTMLDialogElement, grid: FaceGrid) {
@@ -44,6 +45,8 @@ export class FaceDialog {
     this.#part<HTMLButtonElement>('previous').disabled = !this.#grid.beside(row, -1);
     this.#part<HTMLButtonElement>('next').disabled = !this.#grid.beside(row, 1);
     if (!this.#dialog.open) this.#dialog.showModal();
+    // With a button that can be pressed no longer the arrow keys would be lost.
+    if (document.activeElement?.matches(':disabled')) this.#part('title').focus();
   }
 
   #go(places: number): void {
@@ -55,7 +58,7 @@ export class FaceDialog {
   async #forget(): Promise<void> {
     const row = this.#row;
     const button = this.#part<HTMLButtonElement>('forget');
-    if (!row) return;
+    if (!row || this.#isForgetting) return;
     if (this.#sure === undefined) {
       button.textContent = 'For good?';
       button.classList.add('sure');
@@ -63,19 +66,20 @@ export class FaceDialog {
       return;
     }
     this.#calm();
-    button.disabled = true;
+    // Before the news of it takes the face away.
+    const next = this.#grid.beside(row, 1) ?? this.#grid.beside(row, -1);
+    this.#isForgetting = true;
     const { key, camera, captured } = row;
     const response = await fetch('api/forget', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ key, camera, captured }),
     }).catch(() => undefined);
-    button.disabled = false;
+    this.#isForgetting = false;
     if (!response?.ok) {
       this.#part('said').textContent = response ? await response.text() : 'The server does not answer.';
       return;
     }
-    const next = this.#grid.beside(row, 1) ?? this.#grid.beside(row, -1);
     this.#grid.remove(key);
     if (next) this.open(next);
     else this.#dialog.close();
