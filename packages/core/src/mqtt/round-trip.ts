@@ -32,7 +32,10 @@ export type RoundTrip =
       /** MQTT 5, where somebody has subscribed to the topic then, or 4 for MQTT 3.1.1. */
       readonly protocolVersion: 4 | 5;
     }
-  | { readonly outcome: 'unsubscribed' };
+  | {
+      /** The broker has taken it, and says that nobody has subscribed to its topic. */
+      readonly outcome: 'unsubscribed';
+    };
 
 /** How a probe goes. */
 export interface RoundTripOptions extends BrokerOptions {
