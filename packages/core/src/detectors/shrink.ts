@@ -73,8 +73,8 @@ interface Rows {
 }
 
 /**
- * The rows of one target row, the outermost two by their shares. Up to four at once, which are most: each
- * sum is written once, which takes two thirds of the time.
+ * The rows of one target row, the outermost two by their shares. Each sum is written once and not once a row, which
+ * takes 0.6 to 0.8 of the time for faces of 60 to 250 pixels.
  */
 function addRows(
   sums: Int32Array,

@@ -17,7 +17,7 @@ import { Turns } from './turns';
  */
 const PART_BYTES = 5 * 1024 ** 3;
 /**
- * What is no larger, in bytes, is put without an `Upload`, whose preparations cost a face 3 % of the rate, and which
+ * What is no larger, in bytes, is put without an `Upload`, whose preparations cost a face 2 % of the rate, and which
  * lets a request go on that is given up.
  */
 const SMALL_BYTES = 8 * 1024 ** 2;

@@ -1,29 +1,15 @@
 import { join } from 'node:path';
 import { Bridge, type Message } from 'edge-relay';
 import type { App } from 'edge-relay-command-line';
+import { cloudBroker, edgeBroker } from './brokers';
 import { measureBridge } from './metrics';
 import type { EdgePipelineOptions } from './options';
 
 /** The bridge from the local broker to the cloud, ready to run. */
 export function makeBridge(options: EdgePipelineOptions): Bridge {
   return new Bridge({
-    from: {
-      url: options.edgeUrl,
-      clientId: options.bridgeClientId,
-      username: options.edgeUsername,
-      password: options.edgePassword,
-      ca: options.edgeCa,
-      cert: options.edgeCert,
-      key: options.edgeKey,
-    },
-    to: {
-      url: options.cloudUrl!,
-      username: options.cloudUsername,
-      password: options.cloudPassword,
-      ca: options.cloudCa,
-      cert: options.cloudCert,
-      key: options.cloudKey,
-    },
+    from: { ...edgeBroker(options), clientId: options.bridgeClientId },
+    to: cloudBroker(options),
     topics: [{ from: options.edgeTopic, to: options.cloudTopic }],
     spool: options.spool && join(options.spool, 'bridge'),
     receipts: options.receipts,

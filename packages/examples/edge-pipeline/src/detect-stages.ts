@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { FaceDetector, FaceSelector, type FrameSource, Publisher } from 'edge-relay';
+import { edgeBroker } from './brokers';
 import type { EdgePipelineOptions } from './options';
 import { makeSources } from './sources';
 
@@ -43,13 +44,8 @@ export function makeStages(options: EdgePipelineOptions): DetectStages {
     quality: options.quality,
   });
   const publisher = new Publisher({
-    url: options.edgeUrl,
+    ...edgeBroker(options),
     topic: options.edgeTopic,
-    username: options.edgeUsername,
-    password: options.edgePassword,
-    ca: options.edgeCa,
-    cert: options.edgeCert,
-    key: options.edgeKey,
     spool: options.spool && join(options.spool, 'detect'),
     receipts: options.receipts,
     stamp: 'publishedat',

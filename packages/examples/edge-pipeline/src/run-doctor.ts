@@ -11,9 +11,10 @@ import {
   type Program,
   wayFinding,
 } from 'edge-relay-command-line';
+import { cloudBroker, edgeBroker } from './brokers';
 import { cameraFinding } from './camera-finding';
 import { ffmpegFinding } from './ffmpeg-finding';
-import { type EdgePipelineOptions, edgePipeline } from './options';
+import { edgePipeline } from './options';
 import { makeSources } from './sources';
 import { spoolFinding } from './spool-finding';
 
@@ -52,8 +53,8 @@ export async function runDoctor(given: OptionsOf<typeof options>, app: App): Pro
     trips.push(trip);
     return wayFinding(trip, topic, party);
   };
-  const edge: Broker = (timeoutMs) => edgeOf(given, timeoutMs);
-  const cloud: Broker = (timeoutMs) => cloudOf(given, timeoutMs);
+  const edge: Broker = (timeoutMs) => within(edgeBroker(given), timeoutMs);
+  const cloud: Broker = (timeoutMs) => within(cloudBroker(given), timeoutMs);
 
   const checks: readonly (Check | false)[] = [
     sees && cameras.length === 0 && { name: 'camera', look: async () => noCamera() },
@@ -122,33 +123,9 @@ function noCloud(): Finding {
   return { state: 'fail', value: 'no cloud broker is named', cure };
 }
 
-/** A broker that is to answer within so many milliseconds. */
-type Broker = (timeoutMs: number) => ReturnType<typeof edgeOf>;
+/** A broker that is to answer within so many milliseconds, all its addresses together. */
+type Broker = (timeoutMs: number) => ReturnType<typeof within>;
 
-function edgeOf(given: EdgePipelineOptions, timeoutMs: number) {
-  const { edgeUrl: url, edgeUsername: username, edgePassword: password } = given;
-  const connectTimeoutMs = timeoutMs / url.length;
-  return {
-    url,
-    username,
-    password,
-    ca: given.edgeCa,
-    cert: given.edgeCert,
-    key: given.edgeKey,
-    connectTimeoutMs,
-  };
-}
-
-function cloudOf(given: EdgePipelineOptions, timeoutMs: number) {
-  const { cloudUrl: url = [], cloudUsername: username, cloudPassword: password } = given;
-  const connectTimeoutMs = timeoutMs / url.length;
-  return {
-    url,
-    username,
-    password,
-    ca: given.cloudCa,
-    cert: given.cloudCert,
-    key: given.cloudKey,
-    connectTimeoutMs,
-  };
+function within(broker: ReturnType<typeof edgeBroker>, timeoutMs: number) {
+  return { ...broker, connectTimeoutMs: timeoutMs / broker.url.length };
 }
