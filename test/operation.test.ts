@@ -48,20 +48,26 @@ describeWith('mosquitto', 'an app that is watched', () => {
     });
     for (const url of [edgeAt, sinkAt]) await until(async () => (await readiness(url)).status === 200, logs);
     await until(async () => (await filesIn(store)).length > 20, logs);
+    // A face is in the folder before the brokers' acknowledgements of it are back and counted here.
+    await until(async () => {
+      const { value } = await scrape(`${edgeAt}/metrics`);
+      const selected = ['door', 'yard'].map((camera) => value('edge_relay_faces_selected_total', { camera })!);
+      const acknowledged = value('edge_relay_publish_total', { result: 'acknowledged' })!;
+      return (
+        Math.min(...selected) > 5 && acknowledged > 20 && value('edge_relay_bridge_forwarded_total')! > 20
+      );
+    }, logs);
 
     const seen = await scrape(`${edgeAt}/metrics`);
     for (const camera of ['door', 'yard']) {
       const at = (name: string) => seen.value(`edge_relay_${name}`, { camera })!;
       expect(at('frames_captured_total')).toBeGreaterThan(2);
       expect(at('faces_detected_total')).toBeGreaterThanOrEqual(at('faces_selected_total'));
-      expect(at('faces_selected_total')).toBeGreaterThan(5);
       expect(at('detect_duration_seconds_count')).toBeGreaterThan(2);
       expect(at('camera_fps')).toBeGreaterThan(0);
       expect(at('capture_stalled')).toBe(0);
       expect(seen.value('edge_relay_capture_restarts_total', { camera, reason: 'stall' })).toBe(0);
     }
-    expect(seen.value('edge_relay_publish_total', { result: 'acknowledged' })).toBeGreaterThan(20);
-    expect(seen.value('edge_relay_bridge_forwarded_total')).toBeGreaterThan(20);
     for (const stage of ['publisher', 'bridge']) {
       expect(seen.value('edge_relay_spool_bytes', { stage }), stage).toBeGreaterThanOrEqual(0);
     }
