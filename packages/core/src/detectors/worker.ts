@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, RelayError } from '../errors';
+import { free } from '../memory';
 import type { Model } from './model';
 import { answer } from './model-host';
 import { OpencvCascade } from './opencv-cascade';
@@ -30,7 +31,11 @@ async function load(settings: WorkerSettings): Promise<Model> {
 async function start(): Promise<void> {
   try {
     const model = await load(workerData as WorkerSettings);
-    parentPort?.on('message', (request: WorkerRequest) => answer(model, request).then(reply, fail));
+    parentPort?.on('message', async (request: WorkerRequest) => {
+      await answer(model, request).then(reply, fail);
+      // A model of somebody's own may keep what it was given.
+      if (model instanceof OpencvCascade) for (const { image } of request.looks) free(image.data);
+    });
     reply({ kind: 'ready', window: model.window, heapBytes: model.heapBytes ?? 0 });
   } catch (error) {
     fail(error);

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { MessageChannel } from 'node:worker_threads';
 import { messageOf } from '../errors';
+import { free } from '../memory';
 import { withoutCredentials } from './credentials';
 import { ProgramGuard } from './program-guard';
 
@@ -125,15 +125,6 @@ export class ChildProgram {
       // The whole group has ended already.
     }
   }
-}
-
-/** Nobody is at its other end: what is sent there is gone, and so is its memory. */
-const nowhere = new MessageChannel().port1;
-nowhere.close();
-
-function free({ buffer, byteLength }: Buffer): void {
-  // Of a chunk that is put together, the memory may be shared.
-  if (buffer.byteLength === byteLength) nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
 }
 
 function readLines(stream: Readable, onLine: (line: string) => void): void {
