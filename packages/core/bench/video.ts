@@ -70,7 +70,12 @@ if (mode === 'job') {
 } else if (mode === 'clips') {
   for (const { clip, height } of jobs) console.log((await makeClip(clip, clips, height)).path);
 } else if (mode === 'soak') {
-  await soak(Number(argument ?? 100_000));
+  await makeClip('visitors', clips, 1080);
+  // To make a clip takes memory, which is not the pipeline's and stays with the process.
+  const own = [...process.execArgv, process.argv[1]!, 'soak-alone', argument ?? '100000'];
+  process.exitCode = spawnSync(process.execPath, own, { stdio: 'inherit' }).status ?? 1;
+} else if (mode === 'soak-alone') {
+  await soak(Number(argument));
 } else if (mode === 'passers-by') {
   await passersBy(Number(argument ?? 6), Number(rest[1] ?? 1));
 } else if (mode === 'switches') {
