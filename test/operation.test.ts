@@ -51,7 +51,9 @@ describeWith('mosquitto', 'an app that is watched', () => {
     // A face is in the folder before the brokers' acknowledgements of it are back and counted here.
     await until(async () => {
       const { value } = await scrape(`${edgeAt}/metrics`);
-      const selected = ['door', 'yard'].map((camera) => value('edge_relay_faces_selected_total', { camera })!);
+      const selected = ['door', 'yard'].map(
+        (camera) => value('edge_relay_faces_selected_total', { camera })!,
+      );
       const acknowledged = value('edge_relay_publish_total', { result: 'acknowledged' })!;
       return (
         Math.min(...selected) > 5 && acknowledged > 20 && value('edge_relay_bridge_forwarded_total')! > 20

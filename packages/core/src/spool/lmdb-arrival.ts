@@ -9,6 +9,8 @@ import type { Indexed } from './spool-index';
 
 /** Who puts arrivals, and hears what becomes of them. */
 export interface ArrivalUser {
+  /** For how long its write may wait, in milliseconds. */
+  patienceMs(arrival: Arrival): number;
   put(arrival: Arrival): void;
   written(arrival: Arrival): void;
   failed(arrival: Arrival, error: unknown): void;
@@ -60,6 +62,10 @@ export class Arrival implements Put, Recent {
 
   get bytes(): number {
     return (Math.ceil(recordBytes(this.message, this.size) / PAGE_BYTES) + 1) * PAGE_BYTES;
+  }
+
+  get patienceMs(): number {
+    return this.#user.patienceMs(this);
   }
 
   apply(): void {

@@ -14,6 +14,8 @@ export interface Put {
   group?: Group | undefined;
   /** Nobody needs it any more: it hears nothing. */
   isCancelled?: boolean;
+  /** For how long it may still wait, in milliseconds, as nobody may need it by then. @default 0 */
+  readonly patienceMs?: number;
 }
 
 export interface GroupCommitOptions {
@@ -33,6 +35,8 @@ export interface Removal {
 }
 
 const RETRY_MS = 1_000;
+/** How often it looks whether something cannot wait any longer, while all of it may. */
+const LOOK_MS = 5;
 /** Removals write, too, but make room: they may take this much more, in bytes, of what is always left. */
 const REMOVAL_BYTES = 768 * 1024;
 
@@ -130,16 +134,33 @@ export class GroupCommit {
       // What comes in this turn of the event loop belongs together.
       await new Promise(setImmediate);
       while (!(this.#next.isEmpty && this.#afterNext.isEmpty)) {
-        const group = this.#next;
-        this.#next = this.#afterNext;
-        this.#afterNext = new Group();
-        group.puts = group.puts.filter(({ isCancelled }) => !isCancelled);
-        await this.#write(group);
+        const group = await this.#take();
+        if (group) await this.#write(group);
       }
     } finally {
       // At once, and not a turn later: what comes in between would be left lying.
       this.#running = undefined;
     }
+  }
+
+  /** The next group, where something in it needs the disk, or what it removes; otherwise nothing, after a while. */
+  async #take(): Promise<Group | undefined> {
+    const group = this.#next;
+    group.puts = group.puts.filter(({ isCancelled }) => !isCancelled);
+    const patienceMs = this.#isClosed ? 0 : leastPatience(group.puts);
+    if (patienceMs <= 0) {
+      this.#next = this.#afterNext;
+      this.#afterNext = new Group();
+      return group;
+    }
+    if (group.removals.length === 0) {
+      await this.#pause(Math.min(patienceMs, LOOK_MS));
+      return undefined;
+    }
+    this.#next = new Group();
+    this.#next.puts = group.puts.splice(0);
+    for (const put of this.#next.puts) put.group = this.#next;
+    return group;
   }
 
   async #write(group: Group): Promise<void> {
@@ -150,7 +171,8 @@ export class GroupCommit {
       else if (group.puts.length > 0) this.#refuse(group);
       // When it is closed, what the removals stand for is sent once more.
       else if (this.#isClosed) break;
-      else await this.#pause();
+      // Removals wait for somebody to make room.
+      else await this.#pause(RETRY_MS);
     }
     if (failure) group.reject(this.#options.asError(failure.error));
     else group.resolve();
@@ -219,16 +241,27 @@ export class GroupCommit {
     if (puts.length > 0) await this.#root.flushed;
   }
 
-  /** Removals wait for somebody to make room. */
-  async #pause(): Promise<void> {
+  /** Until it is closed at the latest. */
+  async #pause(milliseconds: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, RETRY_MS);
+      const timer = setTimeout(resolve, milliseconds);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
       };
     });
   }
+}
+
+/** For how long all of them may still wait, in milliseconds; 0 for none. */
+function leastPatience(puts: readonly Put[]): number {
+  if (puts.length === 0) return 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (const { patienceMs = 0 } of puts) {
+    if (patienceMs <= 0) return 0;
+    least = Math.min(least, patienceMs);
+  }
+  return least;
 }
 
 /** Takes out what comes before an index; all of it where that is -1. */

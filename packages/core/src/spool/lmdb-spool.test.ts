@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -66,6 +77,54 @@ describe('LmdbSpool', () => {
       await second.close();
     },
   );
+
+  it('that writes unless taken waits for the broker with what is being sent, and with nothing else', async () => {
+    const folder = place();
+    const spool = new LmdbSpool(folder, { writes: 'unless-taken', graceMs: 3_600_000 });
+    await spool.open();
+    const payload = Buffer.alloc(100_000, 1);
+    const safe: string[] = [];
+    const append = (id: string) =>
+      spool.append({ ...message(id), payload }).then((entry) => {
+        safe.push(id);
+        return entry!.position;
+      });
+    const taken = Promise.all(Array.from({ length: 50 }, (_, index) => append(`taken ${index}`)));
+    const sent = await spool.read(50);
+    await delay(50);
+    expect(safe).toEqual([]);
+    for (const { position } of sent) await spool.remove(position);
+    await taken;
+    await append('unread');
+    const kept = append('kept');
+    const [unread] = await spool.read(1);
+    await spool.read(1);
+    await spool.remove(unread!.position);
+    await spool.close();
+    await kept;
+    const { size } = await stat(join(folder, 'messages', 'data.mdb'));
+    expect(size).toBeLessThan(1_000_000);
+    const second = new LmdbSpool(folder);
+    await second.open();
+    expect(await idsIn(second)).toEqual(['kept']);
+    await second.close();
+  });
+
+  it('that writes unless taken does not wait for the broker for ever', async () => {
+    const folder = place();
+    const spool = new LmdbSpool(folder, { writes: 'unless-taken', graceMs: 20 });
+    await spool.open();
+    const appended = spool.append(message('slow'));
+    await spool.read(1);
+    await appended;
+    // Another process that comes after a kill finds it.
+    const copy = place();
+    await cp(join(folder, 'messages'), join(copy, 'messages'), { recursive: true });
+    const second = new LmdbSpool(copy);
+    await second.open();
+    expect(await idsIn(second)).toEqual(['slow']);
+    await Promise.all([spool.close(), second.close()]);
+  });
 
   it('finds nothing that is not safe yet', async () => {
     const spool = new LmdbSpool(place());

@@ -13,6 +13,7 @@ import { decodeIndexed, encodeIndexed } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
 import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
+import { spoolClock } from './spool-clock';
 import type { Indexed } from './spool-index';
 import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
 import { type SpoolHolder, SpoolLock } from './spool-lock';
@@ -30,11 +31,18 @@ export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
    */
   readonly freeDiskBytes?: number;
   /**
-   * `always`: each message is on the disk before `append()` resolves. `unless-taken`: one that leaves before its
-   * turn (the broker has taken it) is not written any more. That spares a memory card; what is promised is the same.
+   * `always`: each message is on the disk before `append()` resolves. `unless-taken`: one that is being sent is
+   * written only where the broker has not taken it after `graceMs`, and `append()` resolves with whichever is first.
+   * That spares a memory card; what is promised is the same.
    * @default 'always'
    */
   readonly writes?: 'always' | 'unless-taken';
+  /**
+   * With `unless-taken`, how long a message that is being sent may wait for the broker to take it, in milliseconds:
+   * more than a round trip. What is not being sent (no connection, a backlog before it) is written at once.
+   * @default 250
+   */
+  readonly graceMs?: number;
   /** What messages that were set aside may take, in bytes; the oldest make way. @default 67,108,864 (64 MiB) */
   readonly setAsideBytes?: number;
 }
@@ -58,6 +66,8 @@ const REMOVAL_BYTES = 256;
 const PLENTY_BYTES = 2 * 1024 ** 3;
 /** How often it looks at the disk, at the most. */
 const DISK_LOOK_MS = 500;
+/** What was not read after so many milliseconds is not being sent, and waits for nothing. */
+const UNREAD_MS = 5;
 
 /**
  * Keeps messages on disk, in an LMDB database: what `append()` has resolved for is safe from a killed
@@ -70,6 +80,7 @@ export class LmdbSpool implements Spool {
   readonly #freeDiskBytes: number;
   readonly #setAsideBytes: number;
   readonly #writesAlways: boolean;
+  readonly #graceMs: number;
   readonly #ledger: SpoolLedger;
   readonly #lock: SpoolLock;
   readonly #recent = new RecentMessages<Arrival>();
@@ -87,8 +98,8 @@ export class LmdbSpool implements Spool {
     if (typeof folder !== 'string' || folder === '') {
       throw new TypeError(`LmdbSpool: folder must be the path of a folder, not ${JSON.stringify(folder)}.`);
     }
-    const { freeDiskBytes = 100 * 1024 ** 2, setAsideBytes = 64 * 1024 ** 2 } = options;
-    for (const [name, value] of Object.entries({ freeDiskBytes, setAsideBytes })) {
+    const { freeDiskBytes = 100 * 1024 ** 2, setAsideBytes = 64 * 1024 ** 2, graceMs = 250 } = options;
+    for (const [name, value] of Object.entries({ freeDiskBytes, setAsideBytes, graceMs })) {
       if (!(Number.isInteger(value) && value >= 0)) {
         throw new TypeError(`LmdbSpool: ${name} must be a whole number from 0, not ${value}.`);
       }
@@ -98,6 +109,7 @@ export class LmdbSpool implements Spool {
       throw new TypeError(`LmdbSpool: writes must be always or unless-taken, not ${writes}.`);
     }
     this.#writesAlways = writes === 'always';
+    this.#graceMs = graceMs;
     const policy = { maximumMessages: 1_000_000, maximumBytes: 1024 ** 3, ...options };
     this.#ledger = new SpoolLedger(policy, 'LmdbSpool', {
       discard: ({ position }) => {
@@ -297,6 +309,10 @@ export class LmdbSpool implements Spool {
   /** How messages of this opening go to the tables. */
   #arrivals(index: Table, messages: Table): ArrivalUser {
     return {
+      patienceMs: ({ isRead, storedAt }) => {
+        if (this.#writesAlways || this.#graceMs === 0) return 0;
+        return storedAt + (isRead ? this.#graceMs : UNREAD_MS) - spoolClock();
+      },
       put: ({ message, kept }) => {
         index.put(kept.position, encodeIndexed(kept, message));
         // As it is: what is published must not be changed while it is on its way.
