@@ -11,7 +11,8 @@ const HELP = `Kills the processes of a relay and breaks its links at random, and
   --only bridge,sink     kills only these: edge-broker, cloud-broker, sink, bridge, publisher
   --rate 100             messages published a second
   --settle 180           seconds that everything may take to arrive in the end
-  --without-receipts     shows what a killed broker loses then`;
+  --without-receipts     shows what a killed broker loses then
+  --unless-taken         spools write only what the broker has not taken in time`;
 
 const [role = ''] = process.argv.slice(2);
 if (roles[role]) await roles[role](JSON.parse(process.argv[3] ?? ''));
@@ -27,6 +28,7 @@ async function run(): Promise<number> {
       rate: { type: 'string', default: '100' },
       settle: { type: 'string', default: '180' },
       'without-receipts': { type: 'boolean', default: false },
+      'unless-taken': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -49,6 +51,7 @@ async function run(): Promise<number> {
     seed,
     mortal: values.only?.split(','),
     withReceipts: !values['without-receipts'],
+    writes: values['unless-taken'] ? 'unless-taken' : 'always',
     messagesPerSecond: Number(values.rate),
     settleSeconds: Number(values.settle),
     onDeed: ({ kind, target, atMs }, relay) => {

@@ -14,6 +14,7 @@ export interface RelayOptions {
   /** The program that runs a role: it is given the role's name and its settings as JSON. */
   readonly program: string;
   readonly withReceipts: boolean;
+  readonly writes: RoleSettings['writes'];
   readonly messagesPerSecond: number;
 }
 
@@ -31,13 +32,13 @@ export class Relay {
   readonly #earlier = new Map<string, Record<string, number>>();
 
   private constructor(options: RelayOptions, links: Record<string, FaultProxy>, ports: [number, number]) {
-    const { folder, program, withReceipts, messagesPerSecond } = options;
+    const { folder, program, withReceipts, writes, messagesPerSecond } = options;
     this.links = links;
     this.store = join(folder, 'store');
     this.logs = join(folder, 'published');
     const role = (name: string, edge?: FaultProxy, cloud?: FaultProxy) => {
       const [edgePort, cloudPort] = [edge?.port ?? 0, cloud?.port ?? 0];
-      const settings: RoleSettings = { folder, edgePort, cloudPort, withReceipts, messagesPerSecond };
+      const settings: RoleSettings = { folder, edgePort, cloudPort, withReceipts, writes, messagesPerSecond };
       const onLine = (line: string) => void this.#latest.set(name, JSON.parse(line));
       const party = programParty(name, process.execPath, [program, name, JSON.stringify(settings)], {
         onLine,

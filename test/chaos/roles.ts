@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { Bridge, Publisher, pipeline, Sink, Subscriber } from 'edge-relay';
+import { Bridge, LmdbSpool, type LmdbSpoolOptions, Publisher, pipeline, Sink, Subscriber } from 'edge-relay';
 import { idFor } from './audit';
 import { IdLog } from './id-log';
 
@@ -11,6 +11,8 @@ export interface RoleSettings {
   readonly edgePort: number;
   readonly cloudPort: number;
   readonly withReceipts: boolean;
+  /** Of the spools. */
+  readonly writes: NonNullable<LmdbSpoolOptions['writes']>;
   readonly messagesPerSecond: number;
 }
 
@@ -29,13 +31,13 @@ const MOST_UNDER_WAY = 500;
 /** The processes of the relay between the two brokers, each to be run alone and killed at any time. */
 export const roles: Readonly<Record<string, (settings: RoleSettings) => Promise<void>>> = {
   publisher: async (settings) => {
-    const { folder, edgePort, withReceipts, messagesPerSecond } = settings;
+    const { folder, edgePort, withReceipts, writes, messagesPerSecond } = settings;
     const receipts = withReceipts && { resendAfterMs: 2_000, probeAfterMs: 3_000 };
     const publisher = new Publisher({
       ...IMPATIENT,
       url: urlOf(edgePort),
       topic: EDGE_TOPIC,
-      spool: join(folder, 'publisher-spool'),
+      spool: new LmdbSpool(join(folder, 'publisher-spool'), { writes }),
       acknowledgeTimeoutMs: 3_000,
       receipts,
     });
@@ -67,12 +69,12 @@ export const roles: Readonly<Record<string, (settings: RoleSettings) => Promise<
   },
 
   bridge: async (settings) => {
-    const { folder, edgePort, cloudPort, withReceipts } = settings;
+    const { folder, edgePort, cloudPort, withReceipts, writes } = settings;
     const bridge = new Bridge({
       from: { ...IMPATIENT, url: urlOf(edgePort) },
       to: { ...IMPATIENT, url: urlOf(cloudPort), acknowledgeTimeoutMs: 3_000 },
       topics: [{ from: EDGE_TOPIC, to: CLOUD_TOPIC }],
-      spool: join(folder, 'bridge-spool'),
+      spool: new LmdbSpool(join(folder, 'bridge-spool'), { writes }),
       receipts: withReceipts,
     });
     tell(() => bridge.stats);

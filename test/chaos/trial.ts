@@ -5,6 +5,7 @@ import { Chaos, type ChaosDeed } from 'edge-relay/testing';
 import { type Audit, audit, damagedIn, keysIn } from './audit';
 import { readIds } from './id-log';
 import { Relay } from './relay';
+import type { RoleSettings } from './roles';
 
 export interface TrialOptions {
   readonly program: string;
@@ -14,6 +15,7 @@ export interface TrialOptions {
   /** Those that are killed. @default all */
   readonly mortal: readonly string[] | undefined;
   readonly withReceipts: boolean;
+  readonly writes: RoleSettings['writes'];
   readonly messagesPerSecond: number;
   /** How long everything may take to arrive once all is well again. */
   readonly settleSeconds: number;
@@ -37,9 +39,9 @@ export interface TrialResult {
 /** Runs a relay, does it harm, lets it settle, and looks at what has become of all that was published. */
 export async function trial(options: TrialOptions): Promise<TrialResult> {
   const folder = await mkdtemp(join(tmpdir(), 'edge-relay-chaos-'));
-  const { program, withReceipts, messagesPerSecond, kills, minutes, settleSeconds } = options;
+  const { program, withReceipts, writes, messagesPerSecond, kills, minutes, settleSeconds } = options;
   const { mortal, seed, onDeed } = options;
-  const relay = await Relay.create({ folder, program, withReceipts, messagesPerSecond });
+  const relay = await Relay.create({ folder, program, withReceipts, writes, messagesPerSecond });
   const { parties, links } = relay;
   const chaos = new Chaos({ parties, links, seed, ...(mortal && { mortal }) });
   if (onDeed) chaos.on('deed', (deed) => onDeed(deed, relay));
@@ -66,6 +68,7 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
       settledSeconds,
       spooled: relay.figures('publisher').spooled,
       withReceipts,
+      writes,
     };
     const evidence = { folder, lost: outcome.lost, wrong, latest: relay.latest };
     if (isSound) await chaos.close().then(() => rm(folder, { recursive: true, force: true }));
