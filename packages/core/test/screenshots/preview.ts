@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FaceDetector, FaceSelector, FrameSource, Preview, pipeline } from 'edge-relay';
+import { FaceDetector, FaceSelector, FrameSource, Preview, pipeline, type SeenFace } from 'edge-relay';
 import sharp from 'sharp';
 import { visit } from '../browser';
 import { packagedFfmpeg, shipped } from '../media';
@@ -20,10 +20,11 @@ const stopped = new AbortController();
 const running = pipeline(camera, detector, selector, { write: () => {} }, stopped).catch(() => {});
 try {
   const { page, close } = await visit(preview.url, { viewport: { width: 1000, height: 640 } });
-  await page.waitForFunction(() => {
-    const faces = JSON.parse(document.querySelector('canvas')?.dataset.faces ?? '[]');
-    return faces.filter(({ isPerson }: { isPerson: boolean }) => isPerson).length === 2;
-  });
+  const canvas = page.locator('canvas');
+  for (let people = 0; people < 2; ) {
+    const faces: SeenFace[] = JSON.parse((await canvas.getAttribute('data-faces')) ?? '[]');
+    people = faces.filter(({ isPerson }) => isPerson).length;
+  }
   // Long enough for the rate to settle, and for the first picture to be sent.
   await page.waitForTimeout(6_000);
   const taken = await page.screenshot();
