@@ -246,6 +246,90 @@ describeWith('chromium', 'the page of a gallery', () => {
     expect(problems).toEqual([]);
   });
 
+  it('shows what was asked for last, however late an earlier answer comes', async () => {
+    const running = await start();
+    await see(running, 'door', 1);
+    await see(running, 'yard', 2);
+    const { page } = await open(running.url);
+    const cards = page.locator('.card');
+    await expect.poll(() => cards.count(), { timeout: 30_000 }).toBe(9);
+    const isOfYard = (request: { url(): string }) => /faces.*camera=yard/.test(request.url());
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      void page.route(/faces.*camera=yard/, async (route) => {
+        const response = await route.fetch();
+        const released = new Promise<void>((go) => {
+          release = go;
+        });
+        resolve();
+        await released;
+        // Nobody may want it any more.
+        await route.fulfill({ response }).catch(() => {});
+      });
+    });
+    const events = ['requestfinished', 'requestfailed'] as const;
+    const settled = Promise.race(
+      events.map((event) => page.waitForEvent(event as 'requestfinished', { predicate: isOfYard })),
+    );
+    await page.locator('#camera').selectOption('yard');
+    await held;
+    await page.locator('#camera').selectOption('door');
+    await expect.poll(() => cards.count()).toBe(3);
+    release();
+    await settled;
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+    expect(await cards.count()).toBe(3);
+    expect(await cards.first().getAttribute('aria-label')).toContain('camera door');
+  });
+
+  it('says when the faces cannot be had, and tries again when asked', async () => {
+    const running = await start();
+    await see(running, 'door', 1);
+    const visitor = await open('about:blank');
+    const { page } = visitor;
+    let failing = /api\/days/;
+    await page.route(/api\//, (route) =>
+      failing.test(route.request().url())
+        ? route.fulfill({ status: 500, contentType: 'text/plain', body: 'The bucket faces is not there.' })
+        : route.fallback(),
+    );
+    let streams = 0;
+    await page.route(/api\/events/, (route) => {
+      streams += 1;
+      return streams === 1 ? route.fulfill({ status: 502, body: '<h1>Bad gateway</h1>' }) : route.fallback();
+    });
+    await page.goto(running.url);
+    const cards = page.locator('.card');
+    const trouble = page.getByRole('alert');
+    const again = page.getByRole('button', { name: 'Try again' });
+    await trouble.getByText('The faces could not be loaded: The bucket faces is not there.').waitFor();
+    expect(await page.getByText('No faces yet').isVisible()).toBe(false);
+    // With the days the faces are had as well.
+    failing = /nothing/;
+    await again.press('Enter');
+    await expect.poll(() => cards.count()).toBe(3);
+    await trouble.waitFor({ state: 'hidden' });
+    // Faces of another camera than was asked for would be taken for its own.
+    failing = /api\/faces/;
+    await page.locator('#camera').selectOption('door');
+    await trouble.waitFor();
+    expect(await cards.count()).toBe(0);
+    expect(await page.getByText('No faces yet').isVisible()).toBe(false);
+    failing = /nothing/;
+    await again.click();
+    await expect.poll(() => cards.count()).toBe(3);
+    await trouble.waitFor({ state: 'hidden' });
+    // A stream that was refused is asked for again.
+    await page.getByText('live', { exact: true }).waitFor();
+    await page.route(/api\/faces/, (route) => route.fulfill({ status: 502, body: '<h1>Bad gateway</h1>' }));
+    await page.locator('#camera').selectOption('');
+    await trouble.getByText('The faces could not be loaded: the answer is 502 Bad Gateway.').waitFor();
+    // A server that is gone says nothing at all.
+    await page.route(/api\/faces/, (route) => route.abort());
+    await again.click();
+    await trouble.getByText('The server does not answer.').waitFor();
+  });
+
   it('fits a phone, and is dark where that is asked for', async () => {
     const running = await start();
     await see(running, 'door', 2);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { archiveMessage } from '../../test/archive-messages';
+import { until } from '../../test/brokers';
 import { describeWith } from '../../test/requirements';
 import { SmallDisk } from '../../test/small-disk';
 import { encodeGap, GAP_EVENT_TYPE, type GapReason, type NumberRange } from '../gap-record';
@@ -228,6 +229,53 @@ describe('audit()', () => {
     expect(await audit(place)).toMatchObject({ damagedRows: 0, missingObjects: { count: 1 } });
   });
 
+  it.each([false, true])(
+    'misses what came again after it was removed by the rules, and was then deleted by hand (gathered: %s)',
+    async (isGathered) => {
+      const place = await mkdtemp(join(tmpdir(), 'edge-relay-audit-'));
+      onTestFinished(() => rm(place, { recursive: true }));
+      const options = { accept: 'any', manifest: true } as const;
+      const write = async (...numbers: number[]) => {
+        await using sink = new Sink(place, options);
+        for (const message of numbers.map(archiveMessage)) await sink.write(message);
+      };
+      await write(0, 1, 2, 3);
+      const longAgo = new Date(Date.now() - 100 * 3_600_000);
+      for (const number of [1, 2, 3]) await utimes(join(place, key(number)), longAgo, longAgo);
+      const removeOld = async () => {
+        await using sink = new Sink(place, { ...options, files: { maxAgeHours: 48 } });
+        await sink.open();
+      };
+      await removeOld();
+      const removedAt = Date.now();
+      await until(() => Date.now() > removedAt, 'the next millisecond');
+      await write(1, 2);
+      if (isGathered) await compactManifest(new FileStore(place));
+      const { data } = (await new FileStore(place).get(key(2)))!;
+      for (const verify of [false, true]) {
+        const report = await audit(place, { verify });
+        expect(report).toMatchObject({ complete: true, rows: 4, missingObjects: { count: 0 } });
+        expect(report.cameras).toMatchObject([
+          { camera: 'front-door', stored: 2, removed: 0 },
+          { camera: 'yard', stored: 1, removed: 1 },
+        ]);
+        expect(report.cameras[0]?.bytes).toBe(archiveMessage(0).payload.length + data.length);
+      }
+      await rm(join(place, key(1)));
+      for (const verify of [false, true]) {
+        expect(await audit(place, { verify })).toMatchObject({
+          complete: false,
+          missingObjects: { count: 1, keys: [key(1)] },
+        });
+      }
+      await utimes(join(place, key(2)), longAgo, longAgo);
+      await removeOld();
+      const { cameras, missingObjects } = await audit(place);
+      expect(missingObjects.keys).toEqual([key(1)]);
+      expect(cameras).toMatchObject([{ removed: 1 }, { removed: 1 }]);
+    },
+  );
+
   it('measures each hop, and corrects a clock that is certainly wrong', async () => {
     const at = (ms: number) => new Date(Date.UTC(2026, 0, 2, 3) + ms).toISOString();
     const message = (number: number, wayMs: number, cloudMs: number, more = {}): Delivery => {
@@ -350,9 +398,9 @@ describe('KeyTable', () => {
     const seven = table.slotOf('key-7')!;
     table.flagAt(seven, 2);
     table.flagAt(seven, 1);
-    expect([table.flagsAt(seven), table.bytesAt(seven)]).toEqual([3, 7]);
+    expect([table.flagsAt(seven), table.numberAt(seven)]).toEqual([3, 7]);
     const eight = table.slotOf('key-8')!;
-    expect([table.flagsAt(eight), table.bytesAt(eight)]).toEqual([0, 8]);
+    expect([table.flagsAt(eight), table.numberAt(eight)]).toEqual([0, 8]);
     expect([table.has('key-8'), table.has('other'), table.slotOf('other')]).toEqual([true, false, undefined]);
   });
 });

@@ -4,9 +4,9 @@ import { CameraAccount, type CameraAudit } from './camera-account';
 import { KeyTable } from './key-table';
 import { MANIFEST } from './manifest-keys';
 import { manifestPages } from './manifest-reader';
-import type { ManifestRow } from './manifest-row';
+import { lastThere, type ManifestRow } from './manifest-row';
 import { isOwnNote } from './object-key';
-import { removedKeys } from './removal-account';
+import { removalsOf } from './removal-account';
 import type { S3StoreOptions } from './s3-options';
 import type { Store } from './store';
 import { isTombstone } from './tombstone';
@@ -77,6 +77,8 @@ export interface AuditReport {
 const SEEN = 1;
 /** Not there, and meant not to be. */
 const GONE = 2;
+/** Removed by the rules of the store, as far as the rows that were read say. */
+const REMOVED = 4;
 const KEYS_SHOWN = 100;
 const PROGRESS_EACH = 10_000;
 
@@ -97,6 +99,7 @@ class Audit {
   readonly #since: string;
   readonly #isWhole: boolean;
   readonly #known = new KeyTable();
+  /** With the time of the last removal of each. */
   readonly #removed = new KeyTable();
   readonly #cameras = new Map<string, CameraAccount>();
   readonly #missing = new Found();
@@ -137,7 +140,7 @@ class Audit {
   }
 
   async #readManifest(): Promise<void> {
-    for await (const key of removedKeys(this.#store)) this.#removed.add(key);
+    for await (const { key, removedAt } of removalsOf(this.#store)) this.#addRemoval(key, removedAt);
     for await (const { rows, damaged } of manifestPages(this.#store)) {
       this.#damagedRows += damaged;
       for (const row of rows) if (this.#concerns(row)) this.#count(row);
@@ -145,19 +148,47 @@ class Audit {
     }
   }
 
+  #addRemoval(key: string, removedAt: number): void {
+    if (this.#removed.add(key, removedAt)) return;
+    const slot = this.#removed.slotOf(key)!;
+    this.#removed.replaceAt(slot, Math.max(removedAt, this.#removed.numberAt(slot)), 0);
+  }
+
   #count(row: ManifestRow): void {
-    const isRemoved = this.#removed.has(row.key);
+    const isRemoved = this.#isRemoved(row);
     // Where something is forgotten, a tombstone of another size is.
     const isGone = row.outcome === 'forgotten' || isRemoved;
-    if (!this.#known.add(row.key, row.bytes, isGone ? GONE : 0)) return;
+    if (!this.#known.add(row.key, row.bytes, isRemoved ? REMOVED : isGone ? GONE : 0)) {
+      if (!isGone) this.#countAgain(row);
+      return;
+    }
     this.#rows += 1;
     if (!isGone) this.#objects += 1;
+    this.#cameraOf(row).add(row, isRemoved);
+  }
+
+  /** A message that was delivered late may have brought back what had been removed. */
+  #countAgain(row: ManifestRow): void {
+    const slot = this.#known.slotOf(row.key)!;
+    if (this.#known.flagsAt(slot) !== REMOVED) return;
+    this.#known.replaceAt(slot, row.bytes, 0);
+    this.#objects += 1;
+    this.#cameraOf(row).bringBack(row);
+  }
+
+  /** Whether an object was removed by the rules, and was not stored anew since, as far as this row says. */
+  #isRemoved(row: ManifestRow): boolean {
+    const slot = this.#removed.slotOf(row.key);
+    return slot !== undefined && Date.parse(lastThere(row)) <= this.#removed.numberAt(slot);
+  }
+
+  #cameraOf(row: ManifestRow): CameraAccount {
     let camera = this.#cameras.get(row.camera);
     if (!camera) {
       camera = new CameraAccount(row.camera);
       this.#cameras.set(row.camera, camera);
     }
-    camera.add(row, isRemoved);
+    return camera;
   }
 
   #concerns(row: ManifestRow): boolean {
@@ -177,7 +208,7 @@ class Audit {
       if (slot === undefined || this.#known.flagsAt(slot) !== 0) continue;
       this.#known.flagAt(slot, SEEN);
       there += 1;
-      if (this.#known.bytesAt(slot) !== bytes) this.#damaged.add(key);
+      if (this.#known.numberAt(slot) !== bytes) this.#damaged.add(key);
     }
     if (there < this.#objects) await this.#nameMissing();
   }

@@ -70,6 +70,12 @@ export class CameraAccount {
     if (row.outcome === 'stored') this.#hops.add(row);
   }
 
+  /** A row of an object that was counted as removed, and was stored anew since. */
+  bringBack(row: ManifestRow): void {
+    this.#counts.removed -= 1;
+    this.#countOutcome(row);
+  }
+
   /** @param isWhole whether all its rows were added, so that the first number is 0 */
   audit(isWhole: boolean): CameraAudit {
     const balances = [...this.#numbers].map(([boot, numbers]) => ({
@@ -97,15 +103,19 @@ export class CameraAccount {
 
   #count(row: ManifestRow, isRemoved: boolean): void {
     if (isRemoved) this.#counts.removed += 1;
-    else if (row.outcome === 'stored') {
+    else this.#countOutcome(row);
+    if (row.outcome === 'forgotten') return;
+    if (this.#first === undefined || row.captured < this.#first) this.#first = row.captured;
+    if (this.#last === undefined || row.captured > this.#last) this.#last = row.captured;
+  }
+
+  #countOutcome(row: ManifestRow): void {
+    if (row.outcome === 'stored') {
       this.#counts.stored += 1;
       this.#counts.bytes += row.bytes;
     } else if (row.outcome === 'conflict') this.#counts.conflicts += 1;
     else if (row.outcome === 'rejected') this.#counts.rejected += 1;
     else this.#counts.forgotten += 1;
-    if (row.outcome === 'forgotten') return;
-    if (this.#first === undefined || row.captured < this.#first) this.#first = row.captured;
-    if (this.#last === undefined || row.captured > this.#last) this.#last = row.captured;
   }
 
   #numbersOf(boot: string | undefined): NumberAccount | undefined {

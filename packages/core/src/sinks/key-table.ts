@@ -5,7 +5,7 @@ const FIRST_SLOTS = 1024;
 const FULL = 0.6;
 
 /**
- * A set of keys that takes 17 to 34 bytes for each, however long they are, with flags and a size: it
+ * A set of keys that takes 17 to 34 bytes for each, however long they are, with flags and a number: it
  * remembers 64 bits of a hash (of a million keys, two share one in one audit of 30 million). The hash is seeded
  * at random, so that nobody can make two keys that do.
  */
@@ -13,7 +13,7 @@ export class KeyTable {
   readonly #seed = randomInt(2 ** 32);
   #low = new Uint32Array(FIRST_SLOTS);
   #high = new Uint32Array(FIRST_SLOTS);
-  #bytes = new Float64Array(FIRST_SLOTS);
+  #numbers = new Float64Array(FIRST_SLOTS);
   #flags = new Uint8Array(FIRST_SLOTS);
   #size = 0;
 
@@ -22,12 +22,12 @@ export class KeyTable {
   }
 
   /** Adds a key; false where it was in already, and stays as it was. */
-  add(key: string, bytes = 0, flags = 0): boolean {
+  add(key: string, number = 0, flags = 0): boolean {
     if (this.#size >= this.#low.length * FULL) this.#grow();
     const [low, high] = this.#hash(key);
     const slot = this.#find(low, high);
     if (this.#low[slot] !== 0) return false;
-    this.#set(slot, low, high, bytes, flags);
+    this.#set(slot, low, high, number, flags);
     this.#size += 1;
     return true;
   }
@@ -46,8 +46,14 @@ export class KeyTable {
     return this.#flags[slot]!;
   }
 
-  bytesAt(slot: number): number {
-    return this.#bytes[slot]!;
+  numberAt(slot: number): number {
+    return this.#numbers[slot]!;
+  }
+
+  /** Gives a key another number and other flags. */
+  replaceAt(slot: number, number: number, flags: number): void {
+    this.#numbers[slot] = number;
+    this.#flags[slot] = flags;
   }
 
   /** Adds flags to those of a key. */
@@ -65,23 +71,23 @@ export class KeyTable {
     return slot;
   }
 
-  #set(slot: number, low: number, high: number, bytes: number, flags: number): void {
+  #set(slot: number, low: number, high: number, number: number, flags: number): void {
     this.#low[slot] = low;
     this.#high[slot] = high;
-    this.#bytes[slot] = bytes;
+    this.#numbers[slot] = number;
     this.#flags[slot] = flags;
   }
 
   #grow(): void {
-    const [low, high, bytes, flags] = [this.#low, this.#high, this.#bytes, this.#flags];
+    const [low, high, numbers, flags] = [this.#low, this.#high, this.#numbers, this.#flags];
     const slots = low.length * 2;
     this.#low = new Uint32Array(slots);
     this.#high = new Uint32Array(slots);
-    this.#bytes = new Float64Array(slots);
+    this.#numbers = new Float64Array(slots);
     this.#flags = new Uint8Array(slots);
     for (let slot = 0; slot < low.length; slot += 1) {
       if (low[slot] === 0) continue;
-      this.#set(this.#find(low[slot]!, high[slot]!), low[slot]!, high[slot]!, bytes[slot]!, flags[slot]!);
+      this.#set(this.#find(low[slot]!, high[slot]!), low[slot]!, high[slot]!, numbers[slot]!, flags[slot]!);
     }
   }
 

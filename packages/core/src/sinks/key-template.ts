@@ -120,7 +120,7 @@ export class KeyTemplate {
     try {
       assertKey(longest);
     } catch (error) {
-      refuse((error as Error).message.replace(/^.*": /s, ''));
+      refuse((error as Error).message.replace(/^.*": |\.$/gs, ''));
     }
   }
 }

@@ -1,6 +1,6 @@
 import { FORGOTTEN, HOURS, hourFolder, hourKey, PARTS, partTime } from './manifest-keys';
 import { keysOf, pagesOf } from './manifest-reader';
-import { decodeRows, type ManifestRow } from './manifest-row';
+import { decodeRows, lastThere, type ManifestRow } from './manifest-row';
 import type { Store } from './store';
 
 /** What `compactManifest()` gathers, and how it is stopped. */
@@ -21,8 +21,8 @@ export interface CompactionReport {
   readonly files: number;
 }
 
-/** What is held of a row: its line stays as it was written. */
-interface Entry extends Pick<ManifestRow, 'key' | 'captured' | 'stored'> {
+/** What is held of a row: its line stays as it was written, but for `again`. */
+interface Entry extends Pick<ManifestRow, 'key' | 'captured' | 'stored' | 'again'> {
   readonly folder: string;
   readonly line: string;
 }
@@ -133,8 +133,8 @@ async function compactHour(
 }
 
 function entryOf(row: ManifestRow, line: string): Entry {
-  const { key, captured, stored } = row;
-  return { key, captured, stored, folder: hourFolder(row), line };
+  const { key, captured, stored, again } = row;
+  return { key, captured, stored, ...(again !== undefined && { again }), folder: hourFolder(row), line };
 }
 
 /** Writes rows, each as its line, as a file of an hour, then deletes the files that it replaces. */
@@ -153,16 +153,25 @@ export async function replaceFiles(
   for (const key of replaced) if (key !== written) await store.delete(key);
 }
 
-/** Of the rows of one object the one that was written first, in the order of capture. */
+/** Of the rows of one object the one that was written first, with what the others add, in the order of capture. */
 function firstOfEach(rows: readonly Entry[], forgotten: ReadonlySet<string>): Entry[] {
   const first = new Map<string, Entry>();
   for (const row of rows) {
+    if (forgotten.has(row.key)) continue;
     const known = first.get(row.key);
-    if ((!known || row.stored < known.stored) && !forgotten.has(row.key)) first.set(row.key, row);
+    first.set(row.key, known ? merged(known, row) : row);
   }
   return [...first.values()].sort(
     (one, other) => compare(one.captured, other.captured) || compare(one.key, other.key),
   );
+}
+
+/** The earlier row, which knows from the other one when its object was last there. */
+function merged(one: Entry, other: Entry): Entry {
+  const [first, later] = other.stored < one.stored ? [other, one] : [one, other];
+  const again = lastThere(later);
+  if (again <= lastThere(first)) return first;
+  return { ...first, again, line: JSON.stringify({ ...JSON.parse(first.line), again }) };
 }
 
 function compare(one: string, other: string): number {

@@ -32,6 +32,11 @@ export interface ManifestRow extends ManifestTimes {
   readonly id: string;
   /** Where the bytes are. No two rows that say the same have another one. */
   readonly key: string;
+  /**
+   * When its object was last known to be there, where the message was delivered more than once: it was found
+   * there, or stored anew since it had been removed. RFC 3339 in UTC.
+   */
+  readonly again?: string;
   /** The camera's name. */
   readonly camera: string;
   /** The run of the publisher's process, drawn at random; left out for foreign messages. */
@@ -122,6 +127,11 @@ export function rowOf({ provenance, receivedAt, storedAt, ...parts }: RowParts):
     reason: parts.reason?.slice(0, LONGEST_VALUE),
   };
   return row as ManifestRow;
+}
+
+/** When its object was last known to be there. */
+export function lastThere({ stored, again }: Pick<ManifestRow, 'stored' | 'again'>): string {
+  return again ?? stored;
 }
 
 /** A row as a line of JSON, with its end. */

@@ -52,23 +52,31 @@ export class RemovalAccount {
   }
 }
 
-/** The keys of all that a store has removed by its rules, as far as it was written down. */
-export async function* removedKeys(store: Store): AsyncGenerator<string> {
+/** What a store has removed by its rules, and when. */
+export interface Removal {
+  readonly key: string;
+  /** Milliseconds since 1970 (UTC). */
+  readonly removedAt: number;
+}
+
+/** All that a store has removed by its rules, as far as it was written down; a key as often as it was removed. */
+export async function* removalsOf(store: Store): AsyncGenerator<Removal> {
   for await (const { data } of pagesOf(store, await keysOf(store, REMOVED))) {
     for (const line of Buffer.from(data ?? [])
       .toString()
       .split('\n')) {
-      const key = keyIn(line);
-      if (key !== undefined) yield key;
+      const removal = removalIn(line);
+      if (removal) yield removal;
     }
   }
 }
 
 /** Undefined for a line that is cut short: what it says counts as lost. */
-function keyIn(line: string): string | undefined {
+function removalIn(line: string): Removal | undefined {
   try {
-    const { key } = JSON.parse(line) as { key?: unknown };
-    return typeof key === 'string' ? key : undefined;
+    const { key, removed } = JSON.parse(line) as { key?: unknown; removed?: unknown };
+    const removedAt = Date.parse(String(removed));
+    return typeof key === 'string' && Number.isFinite(removedAt) ? { key, removedAt } : undefined;
   } catch {
     return undefined;
   }

@@ -4,10 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { GetObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { deliveryOf, properties } from '../../test/deliveries';
 import { describeWith } from '../../test/requirements';
 import { createBucket, type S3Server, startS3Server } from '../../test/s3-server';
+import { pipeline } from '../pipeline';
 import { storeSuite } from '../testing/store-suite';
 import { S3Store } from './s3-store';
+import { Sink } from './sink';
 
 const png = new TextEncoder().encode('as good as a picture');
 const large = new Uint8Array(9 * 1024 ** 2).fill(7);
@@ -325,6 +328,39 @@ describe('S3Store with a server of its own ways', () => {
       );
     }
     expect(await store.put('b.png', png)).toBe('created');
+  });
+
+  it('lets a sink store on through credentials that end again and again', async () => {
+    let term = 0;
+    const server = new OddServer(
+      function (request, response, body) {
+        this.keep(request, response, body);
+        if (this.puts % 5 === 0) term += 1;
+      },
+      ({ headers }) => headers['x-amz-security-token'] === `term-${term}`,
+    );
+    odd = server;
+    // The bucket itself, for a sink that looks whether it is there.
+    server.objects.set('/faces/', Buffer.of());
+    const store = new S3Store('s3://faces', {
+      endpoint: await server.start(),
+      credentials: async () => ({ ...keys, sessionToken: `term-${term}` }),
+    });
+    const retry = { firstDelayMs: 1, longestDelayMs: 10 };
+    await using sink = new Sink(store, { accept: 'any', concurrency: 4, retry });
+    const acknowledged = new Set<string>();
+    async function* source() {
+      for (let index = 0; index < 40; index += 1) {
+        const own = { ...properties, id: `picture-${index}` };
+        yield deliveryOf(Buffer.of(index), { properties: own, ack: () => acknowledged.add(own.id) });
+      }
+    }
+    await pipeline(source(), sink);
+    expect(sink.stats).toMatchObject({ stored: 40, duplicates: 0, conflicts: 0 });
+    server.objects.delete('/faces/');
+    expect([server.objects.size, acknowledged.size]).toEqual([40, 40]);
+    expect(term).toBeGreaterThan(4);
+    expect(sink.stats.retries).toBeGreaterThan(0);
   });
 
   it('does not try for ever with credentials that are not good from the start, or that nobody renews', async () => {

@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { deliveryOf, id, key, keysOf, noisePng, properties } from '../../test/deliveries';
 import { blackPng } from '../../test/png';
+import { GAP_EVENT_TYPE } from '../gap-record';
 import type { Delivery } from '../message';
 import { makeProbe } from '../probe';
 import { audit } from './audit';
@@ -14,7 +15,7 @@ import { MemoryStore } from './memory-store';
 import { conflictKey, isPictureKey } from './object-key';
 import { S3Store } from './s3-store';
 import { Sink } from './sink';
-import { tombstone } from './tombstone';
+import { isTombstone, tombstone } from './tombstone';
 
 let png: Buffer;
 let other: Buffer;
@@ -207,6 +208,34 @@ describe('Sink', () => {
       expect((await audit(store)).unlistedObjects?.keys).toEqual([]);
     },
   );
+
+  it('stores nothing that works as a tombstone, whatever kind of message it comes as', async () => {
+    const store = new MemoryStore();
+    const sink = new Sink(store, { accept: 'any', manifest: true });
+    const gap = {
+      id,
+      camera: 'door',
+      boot: '0badcafe',
+      numbers: [[1, 2]],
+      reason: 'full',
+      time: properties.time,
+    };
+    const types = ['dev.edge-relay.tombstone.v1', GAP_EVENT_TYPE, 'dev.edge-relay.probe.v1'];
+    const rest = JSON.stringify(gap).slice(1);
+    const forged = types.flatMap((first) =>
+      types.map((second) => Buffer.from(`{"type":"${first}","type":"${second}",${rest}`)),
+    );
+    for (const payload of [...forged, tombstone(0), tombstone(0).subarray(0, -1)]) {
+      await sink.write(delivery({ payload }));
+      await sink.write(delivery({ payload, properties: {} }));
+    }
+    const left = await Promise.all((await keysOf(store)).map((key) => store.get(key)));
+    expect(left.filter((object) => isTombstone(object!.data))).toEqual([]);
+    const genuine = Buffer.from(JSON.stringify({ type: GAP_EVENT_TYPE, ...gap }));
+    expect((await sink.write(delivery({ payload: genuine }))).outcome).toBe('gap');
+    expect((await sink.write(delivery())).outcome).toBe('stored');
+    expect(sink.stats).toMatchObject({ forgotten: 0 });
+  });
 
   it('keeps bytes that meet the key of others in conflict, too', async () => {
     const store = new MemoryStore();
