@@ -69,7 +69,6 @@ describeWith('mosquitto', 'the set-up of docs/security.md', () => {
       // Faces leave the device only when their receipts get through.
       const started = startApp(app, [...args, '--receipts'], { env });
       apps.push(started);
-      onTestFinished(() => void started.child.kill('SIGKILL'));
       return started;
     };
     const logs = () => apps.map(({ log }) => log).join('\n');
