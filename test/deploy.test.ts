@@ -9,7 +9,7 @@ import { startMosquitto } from 'edge-relay/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { encodeGap, GAP_CONTENT_TYPE, GAP_EVENT_TYPE } from '../packages/core/src/gap-record';
-import { describeWith } from '../packages/core/test/requirements';
+import { describeWith, promtool } from '../packages/core/test/requirements';
 import { startApp, until, watched } from './app-process';
 import { photoFolder, temporaryFolder } from './materials';
 import { labelsOfAnswer, metricsIn, mistakes } from './promql';
@@ -215,6 +215,23 @@ describe('the dashboard', () => {
       Array.from({ length: w * h }, (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`),
     );
     expect(new Set(cells).size).toBe(cells.length);
+  });
+});
+
+describeWith('promtool', 'the alerts, as Prometheus sees them,', () => {
+  const run = promisify(execFile);
+  const whenTheyFire = fileURLToPath(new URL('alerts.yaml', import.meta.url));
+
+  it('are rules that it takes', async () => {
+    const { stdout } = await run(promtool, ['check', 'rules', shipped('monitoring/alerts.yaml')]);
+    expect(stdout).toContain(`SUCCESS: ${rules.length} rules found`);
+  });
+
+  it('all fire where all goes wrong, and none where all is well', async () => {
+    const tests = readFileSync(whenTheyFire, 'utf8');
+    for (const { alert } of rules) expect(tests).toContain(`{alertname="${alert}"}`);
+    const { stdout } = await run(promtool, ['test', 'rules', whenTheyFire]);
+    expect(stdout).toContain('SUCCESS');
   });
 });
 
