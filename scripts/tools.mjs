@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasPromtool, providePromtool } from './promtool.mjs';
 import { capture, isOnPath, root, step } from './steps.mjs';
 import { hasKernel, provideKernel } from './virtual-camera.mjs';
 
@@ -50,6 +51,7 @@ export async function provideTools() {
     if (await canInstall()) await step(`install ${packages.join(' ')}`, () => install(packages));
   }
   if (isAskedFor('virtual camera') && !hasKernel()) await fetchKernel();
+  if (isAskedFor('promtool') && !hasPromtool()) await fetchPromtool();
   const missing = wanted.filter(isMissing);
   if (missing.length === 0) return;
   const cure = missing.flatMap((tool) => tools[tool].packages).join(' ');
@@ -89,6 +91,11 @@ async function install(packages) {
 function aptGet(...args) {
   const [command, ...first] = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get'];
   return capture(command, [...first, ...args]);
+}
+
+async function fetchPromtool() {
+  if (await canInstall()) await aptGet('update');
+  await providePromtool();
 }
 
 /** The virtual camera's machine is an x64 one and runs the Node that runs here. */

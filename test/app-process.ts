@@ -1,67 +1,22 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { type AppName, type AppProcess, type LaunchOptions, launchApp } from './app-launch';
+import { until } from './until';
 
-export interface AppProcess {
-  readonly child: ChildProcess;
-  /** What it has written to standard error so far: its log, as a person would read it. */
-  readonly log: string;
-  readonly output: string;
-  /** Its exit code, or the name of the signal that ended it. */
-  readonly ended: Promise<number | string>;
-}
+export type { AppProcess } from './app-launch';
+export { until } from './until';
 
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
-
-/** Starts one of the built apps as a process of its own, without settings from our environment. */
-export function startApp(
-  app: 'edge-pipeline' | 'cloud-sink' | 'demo',
-  args: readonly string[],
-  { env = {}, cwd }: { env?: Record<string, string>; cwd?: string } = {},
-): AppProcess {
-  const main = fileURLToPath(new URL(`../packages/examples/${app}/dist/main.js`, import.meta.url));
-  const clean = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('EDGE_RELAY_')),
-  );
-  const child = spawn(process.execPath, [main, ...args], {
-    env: { ...clean, ...env },
-    cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
+/** Starts one of the built apps for the test that runs: it does not outlive it, however the test ends. */
+export function startApp(app: AppName, args: readonly string[], options: LaunchOptions = {}): AppProcess {
+  const started = launchApp(app, args, options);
+  onTestFinished(async () => {
+    const { child } = started;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    // Not until its output is closed: a program that it has started may hold that.
+    await once(child, 'exit');
   });
-  running.add(child);
-  let log = '';
-  let output = '';
-  child.stderr.on('data', (text: Buffer) => {
-    log += text;
-  });
-  child.stdout.on('data', (text: Buffer) => {
-    output += text;
-  });
-  const ended = once(child, 'close').then(([code, signal]) => {
-    running.delete(child);
-    return code ?? signal;
-  });
-  return {
-    child,
-    ended,
-    get log() {
-      return readable(log);
-    },
-    get output() {
-      return output;
-    },
-  };
-}
-
-/** Lines of JSON as `time name level message`; whatever else there is as it is. */
-function readable(log: string): string {
-  return log.replaceAll(/^\{.*\}$/gm, (line) => {
-    const { time, name, level, msg } = JSON.parse(line) as Record<string, string>;
-    return `${time} ${name} ${level} ${msg}`;
-  });
+  return started;
 }
 
 /** Resolves with the address under which an app with `--metrics` is watched. */
@@ -72,17 +27,4 @@ export async function watched(app: AppProcess): Promise<string> {
     () => app.log,
   );
   return address()!;
-}
-
-/** Resolves when `condition` holds; rejects with `what` after so many milliseconds. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: () => string,
-  timeoutMs = 60_000,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not so after ${timeoutMs} ms: ${what()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

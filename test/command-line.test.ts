@@ -188,7 +188,6 @@ describe('wrong input gives one clear error', () => {
     const app = startApp('cloud-sink', ['--store', 's3://nowhere', '--s3-endpoint', 'http://127.0.0.1:1'], {
       env: { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_REGION: 'us-east-1' },
     });
-    onTestFinished(() => void app.child.kill('SIGKILL'));
     await until(
       () => app.log.includes('the store fails'),
       () => app.log,

@@ -24,9 +24,7 @@ describeWith('mosquitto', 'delivery', () => {
     client.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     const photos = await photoFolder(1);
     const urls = ['--edge-url', broker.url, '--cloud-url', broker.url];
-    const app = startApp('edge-pipeline', ['--source', photos, ...urls]);
-    // Once the client has gone, nobody is there for the other faces, and the app keeps them: end it.
-    onTestFinished(() => void app.child.kill('SIGKILL'));
+    startApp('edge-pipeline', ['--source', photos, ...urls]);
     await once(client, 'close');
     const picture = Buffer.concat(chunks);
     const { format, width } = await sharp(picture).metadata();
@@ -168,7 +166,6 @@ describeWith('mosquitto', 'delivery', () => {
     early.child.kill('SIGKILL');
     await early.ended;
     const device = startApp('edge-pipeline', [...atEdge, '--receipts']);
-    onTestFinished(() => void device.child.kill('SIGKILL'));
     await until(
       () => (cloud.log.match(/Received PUBLISH from/g) ?? []).length >= 12,
       () => device.log + cloud.log,
@@ -176,7 +173,6 @@ describeWith('mosquitto', 'delivery', () => {
     await cloud.kill();
     await cloud.start();
     const late = startApp('cloud-sink', atSink);
-    onTestFinished(() => void late.child.kill('SIGKILL'));
     expect(await device.ended, device.log + late.log).toBe(0);
     expect(device.log).toMatch(/12 faces, 12 acknowledged, 12 stored/);
     expect(await filesIn(store)).toHaveLength(12);

@@ -9,7 +9,7 @@ import { startMosquitto } from 'edge-relay/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { encodeGap, GAP_CONTENT_TYPE, GAP_EVENT_TYPE } from '../packages/core/src/gap-record';
-import { describeWith } from '../packages/core/test/requirements';
+import { describeWith, promtool } from '../packages/core/test/requirements';
 import { startApp, until, watched } from './app-process';
 import { photoFolder, temporaryFolder } from './materials';
 import { labelsOfAnswer, metricsIn, mistakes } from './promql';
@@ -32,6 +32,31 @@ interface Rule {
   readonly for?: string;
   readonly labels: object;
   readonly annotations: Readonly<Record<string, string>>;
+}
+
+interface DocumentedMetric {
+  readonly name: string;
+  readonly type: string;
+  /** The values of each label; none where they are not ours to choose. */
+  readonly labels: Readonly<Record<string, readonly string[]>>;
+}
+
+const operations = readFileSync(fileURLToPath(new URL('../docs/operations.md', import.meta.url)), 'utf8');
+
+/** The rows of the table of figures: names, type, labels such as `camera`; `reason`: `stall`, `failure`. */
+function documentedMetrics(): DocumentedMetric[] {
+  const rows = operations.matchAll(/^\| (`[a-z_`, ]+`) +\| (counter|gauge|histogram) +\| ([^|]*?) +\|/gm);
+  const quoted = (text: string) => [...text.matchAll(/`([\w-]+)`/g)].map(([, word]) => word!);
+  return [...rows].flatMap(([, names, type, list]) => {
+    const labels = list!.split(';').map((one) => one.split(':').map(quoted));
+    const named = labels.filter(([label]) => label!.length > 0);
+    const entries = named.map(([label, values = []]) => [label![0]!, values] as const);
+    return quoted(names!).map((name) => ({
+      name: `edge_relay_${name}`,
+      type: type!,
+      labels: Object.fromEntries(entries),
+    }));
+  });
 }
 
 const shipped = (name: string) =>
@@ -126,6 +151,8 @@ describeWith('mosquitto', 'dashboard and alerts', () => {
     'edge_relay_detect_duration_seconds',
     'edge_relay_camera_fps_bucket',
     'rate(edge_relay_camera_fps[5m])',
+    'edge_relay_publish_total{result=~"refused|lost"}',
+    'edge_relay_spool_messages{stage!="sink"}',
   ])('would not get through with %s', async (query) => {
     expect(mistakes(query, await served())).not.toEqual([]);
   });
@@ -138,6 +165,28 @@ describeWith('mosquitto', 'dashboard and alerts', () => {
     expect(names.length).toBeGreaterThan(20);
     const parts = ['', '_bucket'];
     expect(names.filter((name) => !parts.some((part) => asked.includes(name + part)))).toEqual([]);
+  });
+
+  it('and docs/operations.md lists them all, with their types, labels and the values of these', async () => {
+    const { types, labels } = await served();
+    const ours = [...types].filter(([name]) => name.startsWith('edge_relay_'));
+    const documented = documentedMetrics();
+    expect(ours.map(([name, type]) => `${name} ${type}`).sort()).toEqual(
+      documented.map(({ name, type }) => `${name} ${type}`).sort(),
+    );
+    for (const { name, type, labels: wanted } of documented) {
+      const seen =
+        labels.get(type === 'histogram' ? `${name}_count` : name) ?? new Map<string, Set<string>>();
+      expect([...seen.keys()].sort(), name).toEqual(Object.keys(wanted).sort());
+      for (const [label, values] of Object.entries(wanted)) {
+        if (values.length === 0) continue;
+        const others = [...seen.get(label)!].filter((value) => !values.includes(value));
+        expect(others, `${name}, ${label}`).toEqual([]);
+        // Of these the sink knows no more than what it was told of.
+        if (name !== 'edge_relay_sequence_gaps_total')
+          expect([...seen.get(label)!].sort(), `${name}, ${label}`).toEqual([...values].sort());
+      }
+    }
   });
 
   it('name labels in legends and texts that the answers have', async () => {
@@ -156,7 +205,7 @@ describeWith('mosquitto', 'dashboard and alerts', () => {
     }
     const variable = dashboard.templating.list.find(({ name }) => name === 'camera');
     const [, name, label] = /label_values\((\w+), (\w+)\)/.exec(variable!.query.query) ?? [];
-    expect(scraped.labels.get(name!)).toContain(label);
+    expect([...(scraped.labels.get(name!)?.keys() ?? [])]).toContain(label);
   });
 });
 
@@ -166,6 +215,23 @@ describe('the dashboard', () => {
       Array.from({ length: w * h }, (_, index) => `${x + (index % w)},${y + Math.floor(index / w)}`),
     );
     expect(new Set(cells).size).toBe(cells.length);
+  });
+});
+
+describeWith('promtool', 'the alerts, as Prometheus sees them,', () => {
+  const run = promisify(execFile);
+  const whenTheyFire = fileURLToPath(new URL('alerts.yaml', import.meta.url));
+
+  it('are rules that it takes', async () => {
+    const { stdout } = await run(promtool, ['check', 'rules', shipped('monitoring/alerts.yaml')]);
+    expect(stdout).toContain(`SUCCESS: ${rules.length} rules found`);
+  });
+
+  it('all fire where all goes wrong, and none where all is well', async () => {
+    const tests = readFileSync(whenTheyFire, 'utf8');
+    for (const { alert } of rules) expect(tests).toContain(`{alertname="${alert}"}`);
+    const { stdout } = await run(promtool, ['test', 'rules', whenTheyFire]);
+    expect(stdout).toContain('SUCCESS');
   });
 });
 

@@ -61,7 +61,6 @@ async function withRules(users: Record<string, string>, rules: string): Promise<
 
 async function running(app: App, args: readonly string[], says: string): Promise<AppProcess> {
   const process = startApp(app, args);
-  onTestFinished(() => void process.child.kill('SIGKILL'));
   await until(
     () => process.log.includes(says),
     () => process.log,

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, startMosquitto } from 'edge-relay/testing';
 import { connectAsync } from 'mqtt';
@@ -28,9 +29,6 @@ describeWith('mosquitto', 'an app that is watched', () => {
       ...['--loop', '--frames-per-second', '4'],
     ]);
     const logs = () => `${sink.log}\n${edge.log}`;
-    onTestFinished(() => {
-      for (const { child } of [sink, edge]) child.kill('SIGKILL');
-    });
     const [sinkAt, edgeAt] = [await watched(sink), await watched(edge)];
     expect((await fetch(`${edgeAt}/healthz`)).status).toBe(200);
     // The detector starts when the bridge is there, so only the bridge is waited for yet.
@@ -186,6 +184,63 @@ describeWith('mosquitto', 'an app that is watched', () => {
     await says('late state/sink 0 retained');
   });
 
+  it('says on MQTT how each camera is, also after the broker has forgotten it', async () => {
+    const broker = await startMosquitto();
+    onTestFinished(() => broker.close());
+    const said: Record<string, string[]> = {};
+    const listen = async () => {
+      const client = await connectAsync(broker.url);
+      onTestFinished(() => client.endAsync());
+      client.on('message', (topic, payload) => {
+        said[topic] ??= [];
+        said[topic].push(`${payload}`);
+      });
+      await client.subscribeAsync('state/#', { qos: 1 });
+    };
+    await listen();
+    const photos = await photoFolder(1);
+    const remembers = join(await temporaryFolder(), 'once');
+    const script = fileURLToPath(new URL('../packages/core/test/stand-in-camera.mjs', import.meta.url));
+    const camera = (behaviour: object) =>
+      `exec:"${process.execPath}" '${script}' ${photos} '${JSON.stringify({ everyMs: 200, ...behaviour })}'`;
+    const edge = startApp('edge-pipeline', [
+      ...['--role', 'detect', '--edge-url', broker.url, '--status-topic', 'state/detector'],
+      // Nobody takes the faces: on disk they do not keep it from ending.
+      ...['--detection-width', '320', '--stall-seconds', '2', '--spool', await temporaryFolder()],
+      ...['--source', `door=${camera({ frames: 3, afterwards: 'stall', once: remembers })}`],
+      ...['--source', `yard=${camera({ frames: 3, afterwards: 'crash' })}`],
+    ]);
+    const hears = (topic: string, ...texts: string[]) =>
+      until(
+        () => texts.every((text) => said[`state/detector/${topic}`]?.includes(text)),
+        () => `${JSON.stringify(said)}\n${edge.log}`,
+      );
+    await hears('door', 'running', 'stalled');
+    await hears('yard', 'running', 'failed');
+    const ofDoor = said['state/detector/door']!;
+    // What was before the connection is not said.
+    expect(ofDoor.filter((text) => text !== 'starting').slice(0, 2)).toEqual(['running', 'stalled']);
+    await until(
+      () => ofDoor.lastIndexOf('running') > ofDoor.indexOf('stalled'),
+      () => `${ofDoor}\n${edge.log}`,
+    );
+    await broker.kill();
+    for (const topic of Object.keys(said)) delete said[topic];
+    await broker.start();
+    await listen();
+    await until(
+      () => Object.keys(said).length === 3,
+      () => `${JSON.stringify(said)}\n${edge.log}`,
+    );
+    edge.child.kill('SIGTERM');
+    for (const name of ['door', 'yard']) await hears(name, 'ended');
+    expect(await edge.ended, edge.log).toBe(0);
+    await until(
+      () => said['state/detector']?.at(-1) === '0',
+      () => JSON.stringify(said),
+    );
+  });
+
   it('answers this machine alone, unless it is told otherwise', async () => {
     const local = startApp('cloud-sink', ['--metrics', '0', '--cloud-url', 'mqtt://127.0.0.1:1']);
     const open = startApp('cloud-sink', [
@@ -196,9 +251,6 @@ describeWith('mosquitto', 'an app that is watched', () => {
       '--cloud-url',
       'mqtt://127.0.0.1:1',
     ]);
-    onTestFinished(() => {
-      for (const { child } of [local, open]) child.kill('SIGKILL');
-    });
     const elsewhere = (url: string) => `${url.replace(/\/\/[\d.]+/, '//127.0.0.2')}/healthz`;
     const [localAt, openAt] = [await watched(local), await watched(open)];
     expect((await fetch(`${localAt}/healthz`)).status).toBe(200);
@@ -244,7 +296,6 @@ describe('the log', () => {
         ? args.filter((one, index) => !`${args[index - 1]}${one}`.includes('--source'))
         : args;
     const app = startApp('edge-pipeline', ['--role', role, ...more], { env });
-    onTestFinished(() => void app.child.kill('SIGKILL'));
     const url = await watched(app);
     await until(
       async () => app.log.includes(says) && (role === 'bridge' || /rtsp:\/\/\*\*\*@/.test(app.log)),
@@ -267,7 +318,6 @@ describe('the log', () => {
         env: { EDGE_RELAY_EDGE_USERNAME: 'me', EDGE_RELAY_EDGE_PASSWORD: secret },
       },
     );
-    onTestFinished(() => void app.child.kill('SIGKILL'));
     await until(
       () => app.log.includes('the word is ***'),
       () => app.log,

@@ -7,6 +7,8 @@ const HISTOGRAM_PART = /_(bucket|sum|count)$/;
 /** What Prometheus itself adds. */
 const ADDED_METRICS = ['up'];
 const ADDED_LABELS = ['instance', 'job'];
+/** Whose values are not ours to choose. */
+const FREE_LABELS = ['camera', ...ADDED_LABELS];
 
 /** The names of the metrics that a query asks for. */
 export function metricsIn(query: string): string[] {
@@ -17,7 +19,7 @@ export function metricsIn(query: string): string[] {
 export function labelsOfAnswer(query: string, scrape: Served): string[] {
   const grouped = partsOf(query, 'GroupingLabels').flatMap((list) => list.match(/\w+/g) ?? []);
   if (grouped.length > 0) return grouped.filter((label) => label !== 'le');
-  return [...metricsIn(query).flatMap((name) => [...(scrape.labels.get(name) ?? [])]), ...ADDED_LABELS];
+  return [...metricsIn(query).flatMap((name) => namesOf(scrape.labels.get(name))), ...ADDED_LABELS];
 }
 
 /** What is wrong with a query for apps that serve these metrics. */
@@ -30,7 +32,8 @@ export function mistakes(query: string, { types, labels }: Served): string[] {
       ? true
       : ['counter', 'gauge'].includes(types.get(name) ?? '');
   };
-  const allowed = [...names.flatMap((name) => [...(labels.get(name) ?? [])]), ...ADDED_LABELS];
+  const allowed = [...names.flatMap((name) => namesOf(labels.get(name))), ...ADDED_LABELS];
+  const valuesOf = (label: string) => names.flatMap((name) => [...(labels.get(name)?.get(label) ?? [])]);
   const rated = [...plain(query).matchAll(/\b(?:rate|increase)\((\w+)/g)].map(([, name]) => name!);
   return [
     ...partsOf(query, 'an error').map((part) => `cannot be read at ${JSON.stringify(part)}`),
@@ -38,8 +41,23 @@ export function mistakes(query: string, { types, labels }: Served): string[] {
     ...partsOf(query, 'LabelName')
       .filter((label) => !allowed.includes(label))
       .map((label) => `${names.join(', ')}: there is no label ${label}`),
+    ...matchersIn(query)
+      .filter(({ label }) => !FREE_LABELS.includes(label))
+      .flatMap(({ label, values }) => values.map((value) => ({ label, value })))
+      .filter(({ label, value }) => !valuesOf(label).includes(value))
+      .map(({ label, value }) => `${names.join(', ')}: the label ${label} is never ${value}`),
     ...rated.filter((name) => types.get(name) === 'gauge').map((name) => `${name} is no counter`),
   ];
+}
+
+/** What a query asks of labels: `{result=~"refused|dropped"}`. */
+function matchersIn(query: string): { readonly label: string; readonly values: readonly string[] }[] {
+  const found = plain(query).matchAll(/(\w+) *(?:=~|!~|!=|=) *"([^"]*)"/g);
+  return [...found].map(([, label, text]) => ({ label: label!, values: text!.split('|') }));
+}
+
+function namesOf(values: ReadonlyMap<string, unknown> | undefined): string[] {
+  return [...(values?.keys() ?? [])];
 }
 
 /** The parts of a query of one kind. */

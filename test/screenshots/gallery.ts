@@ -6,13 +6,14 @@ import { Publisher } from 'edge-relay';
 import { startMosquitto } from 'edge-relay/testing';
 import sharp from 'sharp';
 import { type VisitOptions, visit } from '../../packages/core/test/browser';
-import { startApp, until } from '../app-process';
+import { launchApp } from '../app-launch';
+import { until } from '../until';
 
 const FACES = 34;
 const images = join(process.argv[2] ?? '.', 'docs', 'images');
 const store = await mkdtemp(join(tmpdir(), 'edge-relay-screenshots-'));
 const broker = await startMosquitto();
-const sink = startApp('cloud-sink', ['--cloud-url', broker.url, '--store', store, '--gallery', '0']);
+const sink = launchApp('cloud-sink', ['--cloud-url', broker.url, '--store', store, '--gallery', '0']);
 try {
   await until(
     () => sink.log.includes('gallery at') && sink.log.includes('listening'),

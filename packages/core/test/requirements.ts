@@ -11,6 +11,8 @@ const programs = {
   mosquitto: ['mosquitto', 'mosquitto_sub'],
   chromium: ['chromium'],
   systemd: ['systemd-analyze'],
+  /** Prometheus' checker of rules, on the PATH or as `npm test` has fetched it. */
+  promtool: [],
   'docker-compose': ['docker-compose'],
   /** The cascades of OpenCV, which are no program. */
   'opencv-data': [],
@@ -29,6 +31,12 @@ const kernel = fileURLToPath(
   new URL('../../../node_modules/.cache/virtual-camera/kernel/release', import.meta.url),
 );
 
+const fetchedPromtool = fileURLToPath(
+  new URL('../../../node_modules/.cache/promtool/promtool', import.meta.url),
+);
+/** Where promtool is; see scripts/promtool.mjs. */
+export const promtool = existsSync(fetchedPromtool) ? fetchedPromtool : 'promtool';
+
 /** Something of the system that some tests need and a fresh machine may not have. */
 export type Tool = keyof typeof programs;
 
@@ -37,6 +45,7 @@ export function available(tool: Tool): boolean {
   if (!programs[tool].every((program) => spawnSync('which', [program]).status === 0)) return false;
   // The machine is an x64 one, and runs the Node and the ffmpeg that run here.
   if (tool === 'virtual camera') return process.arch === 'x64' && existsSync(kernel);
+  if (tool === 'promtool') return spawnSync(promtool, ['--version']).status === 0;
   if (tool === 'opencv-data') return existsSync(opencvData);
   if (tool === 'rtsp') {
     const server =

@@ -196,11 +196,12 @@ describeWith('mosquitto', 'Bridge in both directions', () => {
     for (const payload of ['4', '5']) await publish(near, 'high', payload);
     await until(() => bridge.stats.spooled === 5, 'all wait');
     expect(bridge.stats.spooledBytes).toBeGreaterThan(5);
+    expect(bridge.stats.oldestAgeSeconds).toBeGreaterThan(0);
     await far.start();
     const heard = await listen(far, '#');
     await until(() => heard.length === 5, 'all came');
     await until(() => bridge.stats.spooled === 0, 'none waits');
-    expect(bridge.stats.spooledBytes).toBe(0);
+    expect([bridge.stats.spooledBytes, bridge.stats.oldestAgeSeconds]).toEqual([0, 0]);
     expect(heard).toEqual(['high 4', 'high 5', 'low 1', 'low 2', 'low 3']);
   });
 

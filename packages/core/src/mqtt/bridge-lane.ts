@@ -120,6 +120,10 @@ export class BridgeLane {
     return { received, redelivered, outstanding, ...sent, ...this.#counts };
   }
 
+  get oldestAgeSeconds(): number {
+    return this.#spool.oldestAgeSeconds;
+  }
+
   /** Forwards until `close()` is called or the signal is aborted. */
   run(signal: AbortSignal): Promise<void> {
     this.#running = this.#run(AbortSignal.any([signal, this.#failed.signal])).catch((error) => {

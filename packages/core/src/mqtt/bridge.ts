@@ -191,8 +191,9 @@ export class Bridge extends EventEmitter<BridgeEvents> {
       total.receiptsForwarded += stats.forwarded;
       total.receiptsDropped += stats.dropped;
     }
-    for (const { stats } of this.#lanes) {
+    for (const { stats, oldestAgeSeconds } of this.#lanes) {
       for (const name of Object.keys(stats) as (keyof typeof stats)[]) total[name] += stats[name];
+      total.oldestAgeSeconds = Math.max(total.oldestAgeSeconds, oldestAgeSeconds);
     }
     return total;
   }
@@ -295,6 +296,8 @@ function emptyStats() {
     spooled: 0,
     /** What waits now, in bytes. */
     spooledBytes: 0,
+    /** How long the first of what waits has been there, in seconds. */
+    oldestAgeSeconds: 0,
     bytes: 0,
     receiptsForwarded: 0,
     receiptsDropped: 0,

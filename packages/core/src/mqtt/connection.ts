@@ -46,6 +46,8 @@ export class Connection {
   readonly #addresses: readonly BrokerAddress[];
   /** Those that have refused MQTT 5. */
   readonly #older = new Set<BrokerAddress>();
+  /** What topics say for as long as we are there, by topic. */
+  readonly #announced = new Map<string, string>();
   #link: Link | undefined;
   #running: Promise<void> | undefined;
   #everUp = false;
@@ -69,6 +71,12 @@ export class Connection {
       const details = { code: 'BROKER_UNREACHABLE', stage, cause: error } as const;
       this.#user.failed(new RelayError(`${stage}: cannot connect: ${messageOf(error)}.`, details));
     });
+  }
+
+  /** Keeps a topic saying this: now, where we are connected, and again on each new link. */
+  announce(topic: string, text: string): void {
+    this.#announced.set(topic, text);
+    if (this.#link) sayRetained(this.#link, topic, text);
   }
 
   /** Says goodbye to the broker and stops. Idempotent. */
@@ -212,6 +220,7 @@ export class Connection {
     this.#pauseMs = Math.max(this.#pauseMs, this.#broker.retryMinimumMs ?? 500);
     this.#user.up(link);
     void this.#sayState('1');
+    for (const [topic, text] of this.#announced) sayRetained(link, topic, text);
     await closed;
     this.#link = undefined;
     if (performance.now() - since > STABLE_MS) this.#pauseMs = this.#broker.retryMinimumMs ?? 500;
@@ -278,6 +287,11 @@ export class Connection {
       cause: reason,
     });
   }
+}
+
+/** With QoS 0, which takes no place among the messages in flight: what a lost link swallows is said again on the next. */
+function sayRetained(link: Link, topic: string, text: string): void {
+  if (link.alive) link.client.publish(topic, text, { qos: 0, retain: true });
 }
 
 /** What the broker's DISCONNECT means (MQTT 5 section 3.14.2.1). */

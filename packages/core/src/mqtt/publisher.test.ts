@@ -60,6 +60,43 @@ describeWith('mosquitto', 'Publisher on Mosquitto', () => {
     },
   );
 
+  it('keeps a topic saying the last text it was given, beside its messages', async () => {
+    const publisher = new Publisher({ url: broker.url, topic: 'order', retryMaximumMs: 200 });
+    publisher.announce('door', 'too early to be heard');
+    publisher.announce('door', 'starting');
+    await publisher.open();
+    const said = async (topic: string) => {
+      await using reader = new Subscriber({ url: broker.url, topic });
+      for await (const { payload, retain } of reader)
+        return `${Buffer.from(payload)}${retain ? ', retained' : ''}`;
+      return 'nothing';
+    };
+    await until(() => publisher.stats.online, 'it is online');
+    expect(await said('door')).toMatch(/^starting/);
+    publisher.announce('door', 'running');
+    publisher.announce('yard', 'stalled');
+    const reader = collect(broker.url, 'order');
+    await reader.online;
+    // What comes behind it on the same connection says that it has come.
+    await publisher.publish({ payload: 'a message' });
+    expect(await said('door')).toBe('running, retained');
+    // It comes back with nothing retained.
+    await broker.kill();
+    await until(() => !publisher.stats.online, 'it has noticed');
+    publisher.announce('door', 'stalled');
+    publisher.announce('door', 'running again');
+    await broker.start();
+    await until(() => publisher.stats.online, 'it is back');
+    expect([await said('door'), await said('yard')].map((text) => text.split(',')[0])).toEqual([
+      'running again',
+      'stalled',
+    ]);
+    expect(publisher.stats).toMatchObject({ published: 1, acknowledged: 1, spooled: 0 });
+    expect(() => publisher.announce('door/#', 'running')).toThrow(TypeError);
+    await publisher.close();
+    await reader.close();
+  });
+
   it('never has more in flight than the broker allows', async () => {
     await broker.close();
     broker = await startMosquitto({ config: 'max_inflight_messages 3' });

@@ -131,12 +131,13 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     });
   }
 
-  /** What has happened so far; `spooled` is what waits now. */
+  /** What has happened so far; `spooled` is what waits now, `oldestAgeSeconds` since when (0: nothing waits). */
   get stats() {
     return {
       ...this.#counts,
       spooled: this.#spool.messages,
       spooledBytes: this.#spool.bytes,
+      oldestAgeSeconds: this.#spool.oldestAgeSeconds,
       resent: this.#sender.resent,
       inFlight: this.#sender.inFlight,
       unreceipted: this.#receipts?.outstanding ?? 0,
@@ -179,6 +180,17 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   /** The stage's way in: `publish()`; but what the spool drops is counted and told, and ends no pipeline. */
   write(message: OutgoingMessage, { signal }: StageContext): Promise<void> {
     return this.publish(message, { signal }).catch(exceptDropped);
+  }
+
+  /**
+   * Keeps a topic saying what holds now, such as the state of a camera, retained: it is said at once where we are
+   * connected, and again with each new connection. Only the last text of a topic counts, and it passes by the spool
+   * and the figures. Nobody takes it back for us: whoever reads it looks at `stateTopic`, too, which the broker sets.
+   * @throws {TypeError} for a topic that cannot be.
+   */
+  announce(topic: string, text: string): void {
+    assertTopicName(topic, this.name);
+    this.#connection.announce(topic, text);
   }
 
   /** Resolves when the spool is empty: everything is acknowledged by the broker, or with receipts stored. */

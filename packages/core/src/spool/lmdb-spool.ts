@@ -143,6 +143,10 @@ export class LmdbSpool implements Spool {
     return this.#ledger.bytes;
   }
 
+  get oldestAgeSeconds(): number {
+    return this.#ledger.oldestAgeSeconds;
+  }
+
   /** The living process that has the folder open, this one or another; looks only, and opens nothing. */
   holder(): Promise<SpoolHolder | undefined> {
     return this.#lock.holder();

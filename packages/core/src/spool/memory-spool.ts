@@ -40,6 +40,10 @@ export class MemorySpool implements Spool {
     return this.#ledger.bytes;
   }
 
+  get oldestAgeSeconds(): number {
+    return this.#ledger.oldestAgeSeconds;
+  }
+
   /** Makes it ready, and empty. */
   async open(): Promise<void> {
     this.#entries.clear();

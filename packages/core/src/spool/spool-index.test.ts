@@ -78,6 +78,7 @@ it.each(['oldest-first', 'newest-first'] as const)(
           );
         }
         expect(index.size).toBe(model.length);
+        expect(index.oldest).toEqual(model[0]);
         expect(index.bytes).toBe(model.reduce((sum, { bytes }) => sum + bytes, 0));
         expect([...index]).toEqual(model);
         expect(model.every((one) => index.get(one.position)?.position === one.position)).toBe(true);

@@ -75,6 +75,11 @@ export class SpoolIndex {
         if (item) return item;
       }
     }
+    return this.oldest;
+  }
+
+  /** The one with the lowest position. It looks into no more than two blocks, since no other is empty. */
+  get oldest(): Indexed | undefined {
     return this[Symbol.iterator]().next().value;
   }
 

@@ -66,6 +66,13 @@ export class SpoolLedger {
     return this.#index.bytes;
   }
 
+  /** How long the first message has been in, in seconds; 0 where none is. */
+  get oldestAgeSeconds(): number {
+    const { oldest } = this.#index;
+    // An earlier process may have had a clock that was ahead of ours.
+    return oldest ? Math.max(0, spoolClock() - oldest.storedAt) / 1_000 : 0;
+  }
+
   onDrop(listener: (drop: SpoolDrop) => void): void {
     this.#listeners.push(listener);
   }

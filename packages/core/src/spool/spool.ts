@@ -57,6 +57,8 @@ export interface Spool {
   readonly messages: number;
   /** What they take, in bytes. */
   readonly bytes: number;
+  /** How long the first of them has been in, in seconds; 0 where none waits. Cheap, however many wait. */
+  readonly oldestAgeSeconds: number;
   /**
    * Makes it ready, with what an earlier process has left. Idempotent. @throws {RelayError} `SPOOL_IN_USE`,
    * `SPOOL_FAILED`.
@@ -65,6 +67,7 @@ export interface Spool {
   /**
    * Adds a message at the end. Resolves when it is in (and durable, where the spool is). When the spool
    * is full: `block` waits for room, `drop-oldest` makes room, `drop-newest` resolves with undefined.
+   * @throws {TypeError} for a message without properties. @throws {RelayError} `MESSAGE_TOO_LARGE`, `CLOSED`.
    */
   append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined>;
   /**

@@ -170,6 +170,41 @@ export function spoolSuite({ describe, it, name, create }: SpoolSuiteOptions): v
     );
 
     it(
+      'tells how long the first message has been in, and 0 where none is',
+      withSpool({}, async (spool) => {
+        assert.equal(spool.oldestAgeSeconds, 0);
+        const first = await spool.append(message('a'));
+        await nextTurn();
+        const second = await spool.append({ ...message('b'), priority: 1 });
+        const betweenSeconds = (second!.storedAt - first!.storedAt) / 1_000;
+        assert.ok(spool.oldestAgeSeconds >= betweenSeconds);
+        await spool.read(10);
+        const since = performance.now();
+        const ageOfFirst = spool.oldestAgeSeconds;
+        assert.ok(ageOfFirst >= betweenSeconds);
+        await spool.remove(first!.position);
+        const ageOfSecond = spool.oldestAgeSeconds;
+        const passedSeconds = (performance.now() - since) / 1_000;
+        // One may count in whole milliseconds.
+        assert.ok(ageOfSecond <= ageOfFirst + passedSeconds - betweenSeconds + 0.002);
+        await spool.remove(second!.position);
+        assert.equal(spool.oldestAgeSeconds, 0);
+      }),
+    );
+
+    it(
+      'refuses a message without properties with the cure, and takes the next one',
+      withSpool({}, async (spool) => {
+        const { properties: _, ...bare } = message('a');
+        await assert.rejects(
+          spool.append(bare as Message),
+          /^TypeError: spool: message a has no properties\. Give it \{\}/,
+        );
+        assert.ok(await spool.append(message('b')));
+      }),
+    );
+
+    it(
       'drops what expires by itself, read or not, and makes room for what waits',
       withSpool({ maximumAgeSeconds: 0.5, maximumMessages: 2 }, async (spool) => {
         const drops: string[] = [];

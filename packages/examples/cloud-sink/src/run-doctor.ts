@@ -87,7 +87,7 @@ async function answerOfSink(given: CloudSinkOptions, timeoutMs: number): Promise
   } catch (error) {
     // A sink needs no right to send there, and should have none.
     if (!(error instanceof RelayError && error.code === 'MESSAGE_REFUSED')) throw error;
-    const why = `this user may not send to ${topic}, and need not; edge-pipeline doctor sees the same`;
+    const why = `this user may not send to ${topic}, and need not; it is checked with --username of a device`;
     return { state: 'skipped', value: `not checked, because ${why}` };
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type FrameSource, GapReporter, merge, Preview, type Publisher, pipeline } from 'edge-relay';
 import { type App, bar, Progress } from 'edge-relay-command-line';
 import { isolation } from './bridge';
+import { announceCameras } from './camera-status';
 import { summaryOf, watchCamera } from './cameras';
 import { closeCameras, makeStages } from './detect-stages';
 import { measureDetect, timed } from './metrics';
@@ -20,6 +21,7 @@ export async function detect(
   await using _gaps = new GapReporter(publisher);
   if (meter) measureDetect(meter, stages);
   for (const camera of cameras) watchCamera(camera, app);
+  if (options.statusTopic !== undefined) announceCameras(cameras, publisher, options.statusTopic);
   detector.on('damaged', ({ camera, error }) =>
     log.change(`${camera} damage`, `${camera}: ${error.message}`, 'warn'),
   );

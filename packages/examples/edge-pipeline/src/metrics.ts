@@ -1,10 +1,13 @@
-import type { Bridge, Detection, FaceDetector, Frame, FrameSource, Transform } from 'edge-relay';
+import type { Bridge, Detection, FaceDetector, Frame, FrameSource, Publisher, Transform } from 'edge-relay';
 import { type Meter, measureConnections, type Reading, Tally } from 'edge-relay-command-line';
 import type { DetectStages } from './detect-stages';
 
 /** Seconds; a frame that is like the one before takes a few milliseconds, a whole one on a small board a second. */
 const DETECT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const RATE_MS = 10_000;
+/** Why a selector keeps a face back. */
+const SUPPRESSED = ['pictures', 'bytes', 'quality'] as const;
+type Spooled = Pick<Publisher['stats'], 'spooled' | 'spooledBytes' | 'oldestAgeSeconds'>;
 
 /** Measures what is between a camera and the local broker. */
 export function measureDetect(meter: Meter, { cameras, selector, publisher }: DetectStages): void {
@@ -52,7 +55,11 @@ export function measureDetect(meter: Meter, { cameras, selector, publisher }: De
   );
 
   const [detected, selected, suppressed] = [new Tally(), new Tally(), new Tally()];
-  for (const { camera } of cameras) for (const tally of [detected, selected]) tally.add(camera, 0);
+  // A series that begins with its first event has that event in no rate.
+  for (const { camera } of cameras) {
+    for (const tally of [detected, selected]) tally.add(camera, 0);
+    for (const reason of SUPPRESSED) suppressed.add(camera, 0, { reason });
+  }
   selector.on('look', ({ frame, faces }) => detected.add(frame.camera, faces.length));
   selector.on('select', ({ camera }) => selected.add(camera));
   selector.on('refuse', ({ camera, reason }) => suppressed.add(camera, 1, { reason }));
@@ -72,13 +79,8 @@ export function measureDetect(meter: Meter, { cameras, selector, publisher }: De
   meter.counter('publish_bytes_total', 'Bytes of the pictures that the local broker has taken.', [], () => [
     [publisher.stats.bytes],
   ]);
-  meter.gauge('spool_messages', 'Messages that wait.', ['stage'], () => [
-    [publisher.stats.spooled, { stage: 'publisher' }],
-  ]);
   measureConnections(meter, { publisher: { emitter: publisher } });
-  meter.gauge('spool_bytes', 'What they take.', ['stage'], () => [
-    [publisher.stats.spooledBytes, { stage: 'publisher' }],
-  ]);
+  measureSpool(meter, 'publisher', publisher);
 }
 
 /** The detector as a stage that tells how long it takes for a frame. */
@@ -130,16 +132,34 @@ export function measureBridge(meter: Meter, bridge: Bridge): void {
     [],
     one(({ dropped }) => dropped),
   );
-  meter.gauge('spool_messages', 'Messages that wait.', ['stage'], () => [
-    [bridge.stats.spooled, { stage: 'bridge' }],
-  ]);
-  meter.gauge('spool_bytes', 'What they take.', ['stage'], () => [
-    [bridge.stats.spooledBytes, { stage: 'bridge' }],
-  ]);
+  measureSpool(meter, 'bridge', bridge);
   measureConnections(meter, {
     'bridge-from': { emitter: bridge, side: 'from' },
     'bridge-to': { emitter: bridge, side: 'to' },
   });
+}
+
+/** Measures what waits until it is safe further on. */
+function measureSpool(meter: Meter, stage: 'publisher' | 'bridge', user: Publisher | Bridge): void {
+  const one = (read: (stats: Spooled) => number) => (): Reading[] => [[read(user.stats), { stage }]];
+  meter.gauge(
+    'spool_messages',
+    'Messages that wait.',
+    ['stage'],
+    one(({ spooled }) => spooled),
+  );
+  meter.gauge(
+    'spool_bytes',
+    'What they take.',
+    ['stage'],
+    one(({ spooledBytes }) => spooledBytes),
+  );
+  meter.gauge(
+    'spool_oldest_age_seconds',
+    'How long the first of them has waited.',
+    ['stage'],
+    one(({ oldestAgeSeconds }) => oldestAgeSeconds),
+  );
 }
 
 /** What a count grows by in a second, over the last ten. */

@@ -195,7 +195,7 @@ const options = {
     value: 'address',
   }),
   statusTopic: option(text().optional(), {
-    text: 'topic at the local broker that says whether the detector is connected, retained: 1, or 0 by last will',
+    text: 'topic at the local broker that says whether the detector is connected, retained: 1, or 0 by last will; <topic>/<camera> says how each camera is',
     value: 'topic',
   }),
   bridgeStatusTopic: option(text().optional(), {
