@@ -37,13 +37,14 @@ describe('the command line of the apps', () => {
     [
       'cloud-sink',
       ['surplus'],
-      "nothing of 'surplus': options begin with --. Its commands are audit, forget, doctor.",
+      "nothing of 'surplus': options begin with --. Commands: audit, forget, doctor.",
     ],
     [
       'edge-pipeline',
       ['docter', '--config', 'x'],
       "nothing of 'docter': options begin with --. Did you mean doctor?",
     ],
+    ['cloud-sink', ['--password-file', ''], "argument '' is invalid. It must not be empty.\n(cloud-sink"],
     ['cloud-sink', ['--store', 's3://b'], '"s3://b"; a bucket\'s name has 3 to 63 letters'],
   ] as const)('%s %j is wrong: exit code 2, and it says what', async (app, args, says) => {
     const started = startApp(app, args);

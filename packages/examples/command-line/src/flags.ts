@@ -35,7 +35,7 @@ export function readFlags(
   command.parse(argv as string[], { from: 'user' });
   const [surplus] = command.args;
   if (surplus !== undefined) {
-    const known = commands.length === 0 ? '' : ` Its commands are ${commands.join(', ')}.`;
+    const known = commands.length === 0 ? '' : ` Commands: ${commands.join(', ')}.`;
     const near = didYouMean(surplus, commands);
     command.error(
       `error: ${name} can make nothing of '${surplus}': options begin with --.${near === '' ? known : near}`,

@@ -105,7 +105,10 @@ export function readSettings<Options extends Shape>(
       problems.push({ message });
     }
     if (holder && (!own || holder.level < own.level)) {
-      values[key] = readSecret(holder.value as string, holder.given, problems);
+      // A name that is none has been complained of.
+      if (holder.value !== undefined) {
+        values[key] = readSecret(holder.value as string, holder.given, problems);
+      }
       entries.push({ key, shown: '***', origin: `${holder.given.value} (${holder.given.origin})` });
     } else if (own) {
       values[key] = own.value;
