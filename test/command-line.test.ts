@@ -34,7 +34,18 @@ describe('the command line of the apps', () => {
       'ca must be the text of a certificate',
     ],
     ['cloud-sink', ['--cloud-url', 'mqtt://a,mqtt://u:p#w@h'], '"mqtt://u:***@h"'],
-    ['cloud-sink', ['surplus'], 'too many arguments'],
+    [
+      'cloud-sink',
+      ['surplus'],
+      "nothing of 'surplus': options begin with --. Commands: audit, forget, doctor.",
+    ],
+    [
+      'edge-pipeline',
+      ['docter', '--config', 'x'],
+      "nothing of 'docter': options begin with --. Did you mean doctor?",
+    ],
+    ['cloud-sink', ['--password-file', ''], "argument '' is invalid. It must not be empty.\n(cloud-sink"],
+    ['cloud-sink', ['--store', 's3://b'], '"s3://b"; a bucket\'s name has 3 to 63 letters'],
   ] as const)('%s %j is wrong: exit code 2, and it says what', async (app, args, says) => {
     const started = startApp(app, args);
     expect(await started.ended, started.log).toBe(2);

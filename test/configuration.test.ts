@@ -218,6 +218,13 @@ describe('what is wrong in a file is refused with its place', () => {
       "1:7: role: 'detekt' is invalid. It must be detect, bridge or both. Did you mean detect?",
     ],
     ['# x\n\nmotion-gate: on', "3:1: there is no option 'motion-gate'. Did you mean motionGate?"],
+    ['quality: 0.9', "1:10: quality: '0.9' is invalid. It must be a whole number from 1 to 100."],
+    ['minimumQuality: 60', "1:17: minimumQuality: '60' is invalid. It must be a number from 0 to 1."],
+    ['cloudUrl: mqtt://${CLOUD_HOST}', '1:11: ${CLOUD_HOST} is not set: set the variable'],
+    [
+      'source:\n  name: a\n  url: b',
+      "3:3: source is invalid. A source has no 'url'. It has a name, a location",
+    ],
     ['zebra: 1', "1:1: there is no option 'zebra'.\n"],
     ['listCameras: true', "1:1: there is no option 'listCameras'."],
     ['edgeTopic: 5', "1:12: edgeTopic: '5' is invalid. It must be text; a number is written in quotes."],

@@ -64,7 +64,7 @@ export class S3Store implements Store {
     const match = /^s3:\/\/([A-Za-z0-9][A-Za-z0-9._-]{2,62})(?:\/(.*?))?\/*$/.exec(String(location));
     if (!match) {
       throw new TypeError(
-        `location must be s3://bucket or s3://bucket/prefix, not ${JSON.stringify(location)}.`,
+        `location must be s3://bucket or s3://bucket/prefix, not ${JSON.stringify(location)}; a bucket's name has 3 to 63 letters, digits, dots and dashes.`,
       );
     }
     const [, bucket = '', prefix = ''] = match;

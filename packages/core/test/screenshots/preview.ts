@@ -19,7 +19,7 @@ await preview.open();
 const stopped = new AbortController();
 const running = pipeline(camera, detector, selector, { write: () => {} }, stopped).catch(() => {});
 try {
-  const { page, close } = await visit(preview.url, { viewport: { width: 1000, height: 640 } });
+  const { page, close } = await visit(preview.url, { viewport: { width: 1000, height: 600 } });
   const canvas = page.locator('canvas');
   for (let people = 0; people < 2; ) {
     const faces: SeenFace[] = JSON.parse((await canvas.getAttribute('data-faces')) ?? '[]');
@@ -28,7 +28,7 @@ try {
   // Long enough for the rate to settle, and for the first picture to be sent.
   await page.waitForTimeout(6_000);
   const taken = await page.screenshot();
-  await sharp(taken).png({ palette: true, colours: 128, effort: 10 }).toFile(image);
+  await sharp(taken).png({ palette: true, colours: 128, dither: 0, effort: 10 }).toFile(image);
   await close();
 } finally {
   stopped.abort();

@@ -153,6 +153,7 @@ const options = {
 
 export const cloudSink: Program<typeof options> = {
   name: 'cloud-sink',
+  commands: ['audit', 'forget', 'doctor'],
   description: 'Stores the faces that arrive at the cloud broker.',
   examples: EXAMPLES,
   options,

@@ -1,20 +1,22 @@
 import { Command, Option } from 'commander';
+import { didYouMean } from './nearest';
 import { choicesOf, defaultOf, detailsOf, flagsOf, isSwitch, kebab, type Shape, variableOf } from './option';
+import type { Program } from './settings';
 
 /** What the command line says, by the names of the options; ends the process for help and for wrong use. */
 export function readFlags(
-  program: { readonly name: string; readonly description: string; readonly examples: string },
+  program: Pick<Program<Shape>, 'name' | 'description' | 'examples' | 'commands'>,
   shape: Shape,
   argv: readonly string[],
   note: string,
 ): Readonly<Record<string, unknown>> {
-  const { name, description, examples } = program;
+  const { name, description, examples, commands = [] } = program;
   const command = new Command(name)
     .description(description)
     .addHelpText('after', `\n${note}\n\n${examples}`)
     .configureHelp({ showGlobalOptions: false })
     .showHelpAfterError(`(${name} --help shows all options)`)
-    .allowExcessArguments(false)
+    .allowExcessArguments()
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   for (const [key, schema] of Object.entries(shape)) {
     const { text, repeatable } = detailsOf(schema);
@@ -31,6 +33,14 @@ export function readFlags(
     if (isSwitch(schema)) command.addOption(new Option(opposite(option.long!)).hideHelp());
   }
   command.parse(argv as string[], { from: 'user' });
+  const [surplus] = command.args;
+  if (surplus !== undefined) {
+    const known = commands.length === 0 ? '' : ` Commands: ${commands.join(', ')}.`;
+    const near = didYouMean(surplus, commands);
+    command.error(
+      `error: ${name} can make nothing of '${surplus}': options begin with --.${near === '' ? known : near}`,
+    );
+  }
   const given = command.opts<Record<string, unknown>>();
   // Variables are read elsewhere; here they stand in the help alone.
   const entries = Object.keys(shape).filter((key) => command.getOptionValueSource(key) === 'cli');

@@ -65,12 +65,14 @@ export function readValue(
   const problems = result.error.issues.map(({ path, message, ...issue }) => {
     const whole = `${given.complaint} ${message}`;
     if (!given.file) return { message: whole };
+    // One that stands without a list is read as a list of one.
+    const inside = typeof path[0] === 'number' && !Array.isArray(given.value) ? path.slice(1) : path;
     // What is unknown is pointed at itself.
     const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];
     const place =
       unknown === undefined
-        ? given.file.place([key, ...path])
-        : given.file.placeOfName([key, ...path, unknown]);
+        ? given.file.place([key, ...inside])
+        : given.file.placeOfName([key, ...inside, unknown]);
     return { place, message: whole };
   });
   return { problems };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { text } from './values';
 
 /** What is known of an option beside what it may be, which its schema says. */
 export interface OptionDetails {
@@ -83,10 +84,10 @@ const FILE = 'File';
 /** Beside each secret the option that names a file which holds it: `passwordFile` beside `password`. */
 export function withSecretFiles(shape: Shape): Shape {
   const entries = Object.entries(shape).flatMap(([key, schema]) => {
-    const { secret, text, only } = detailsOf(schema);
+    const { secret, text: meaning, only } = detailsOf(schema);
     if (!secret) return [[key, schema] as const];
-    const holder = option(z.string().min(1).optional(), {
-      text: `file that holds it: ${text.replace(/;.*/, '')}`,
+    const holder = option(text().optional(), {
+      text: `file that holds it: ${meaning.replace(/;.*/, '')}`,
       value: 'file',
       ...(only && { only }),
     });

@@ -23,6 +23,8 @@ export interface Program<Options extends Shape> {
   readonly name: string;
   readonly description: string;
   readonly examples: string;
+  /** What may stand before the options and is a program of its own. @default none */
+  readonly commands?: readonly string[];
   readonly options: Options;
   /** What a file for it may hold, of which it takes what it knows. @default no file */
   readonly file?: Shape;
@@ -75,6 +77,7 @@ export function readSettings<Options extends Shape>(
     program.file && typeof configPath === 'string' ? readConfigFile(configPath, environment) : undefined;
   if (file) problems.push(...file.problems, ...unknownKeys(file, program.file!));
 
+  const missing = new Set(file?.problems.map(({ place }) => place));
   const values: Record<string, unknown> = {};
   const entries: Entry[] = [];
   const secrets: string[] = [];
@@ -88,7 +91,8 @@ export function readSettings<Options extends Shape>(
     for (const [level, given] of all.entries()) {
       if (!given) continue;
       const result = readValue(key, schema, given);
-      problems.push(...result.problems);
+      // What a missing variable has left behind says nothing of its own.
+      problems.push(...result.problems.filter(({ place }) => !missing.has(place)));
       if (!chosen.has(key)) chosen.set(key, { given, level, value: result.value });
     }
   }
@@ -101,7 +105,10 @@ export function readSettings<Options extends Shape>(
       problems.push({ message });
     }
     if (holder && (!own || holder.level < own.level)) {
-      values[key] = readSecret(holder.value as string, holder.given, problems);
+      // A name that is none has been complained of.
+      if (holder.value !== undefined) {
+        values[key] = readSecret(holder.value as string, holder.given, problems);
+      }
       entries.push({ key, shown: '***', origin: `${holder.given.value} (${holder.given.origin})` });
     } else if (own) {
       values[key] = own.value;

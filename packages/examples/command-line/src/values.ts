@@ -3,16 +3,18 @@ import { withoutCredentials } from 'edge-relay';
 import { z } from 'zod';
 import { nearest } from './nearest';
 
-/** A whole number of at least `minimum`. */
-export function whole(minimum: number) {
-  const error = `It must be a whole number of at least ${minimum}.`;
-  return z.int({ error }).min(minimum, { error });
+/** A whole number of at least `minimum`, and of at most `maximum` where there is one. */
+export function whole(minimum: number, maximum?: number) {
+  const error = `It must be a whole number ${range(minimum, maximum)}.`;
+  const least = z.int({ error }).min(minimum, { error });
+  return maximum === undefined ? least : least.max(maximum, { error });
 }
 
-/** A number of at least `minimum`. */
-export function number(minimum: number) {
-  const error = `It must be a number of at least ${minimum}.`;
-  return z.number({ error }).min(minimum, { error });
+/** A number of at least `minimum`, and of at most `maximum` where there is one. */
+export function number(minimum: number, maximum?: number) {
+  const error = `It must be a number ${range(minimum, maximum)}.`;
+  const least = z.number({ error }).min(minimum, { error });
+  return maximum === undefined ? least : least.max(maximum, { error });
 }
 
 /** 0 for any that is free. */
@@ -92,6 +94,10 @@ export function pairs(given: unknown): unknown {
   const found = given.split(',').map((pair) => pair.split('=').map((part) => part.trim()));
   const isSound = found.every((pair) => pair.length === 2 && pair.every((part) => part !== ''));
   return isSound ? Object.fromEntries(found) : given;
+}
+
+function range(minimum: number, maximum: number | undefined): string {
+  return maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
 }
 
 /** `a, b or c` */

@@ -115,7 +115,7 @@ const options = {
     text: 'somebody unseen for so long has left',
     value: 'seconds',
   }),
-  minimumQuality: option(number(0).optional(), {
+  minimumQuality: option(number(0, 1).optional(), {
     text: 'a worse picture is not sent, from 0 to 1',
     value: 'number',
   }),
@@ -135,7 +135,7 @@ const options = {
     text: 'of the pictures published; jpeg, or png with --preset homework',
     value: 'format',
   }),
-  quality: option(whole(1).optional(), { text: '1 to 100, for jpeg and webp', value: 'number' }),
+  quality: option(whole(1, 100).optional(), { text: '1 to 100, for jpeg and webp', value: 'number' }),
   edgeUrl: option(addresses().default(['mqtt://localhost']), {
     text: 'the local broker; several with commas, tried in order',
     value: 'url',
@@ -207,6 +207,7 @@ const options = {
 
 export const edgePipeline: Program<typeof options> = {
   name: 'edge-pipeline',
+  commands: ['doctor'],
   description: 'Sees faces, publishes them at the edge, forwards them to the cloud.',
   examples: EXAMPLES,
   options,

@@ -35,7 +35,8 @@ const source = z
     error: ({ code, ...issue }) => {
       if (code !== 'unrecognized_keys') return WANTED;
       const [key = ''] = issue.keys as string[];
-      return `A source has no '${key}'.${didYouMean(key, Object.keys(sourceOptions))}`;
+      const near = didYouMean(key, Object.keys(sourceOptions));
+      return `A source has no '${key}'.${near === '' ? ' It has a name, a location or a command, and what one camera may have.' : near}`;
     },
   })
   .refine(({ location, command }) => (location === undefined) !== (command === undefined), {
