@@ -81,6 +81,13 @@ describeWith('mosquitto', 'an app that is watched', () => {
     expect(
       (await scrape(`${edgeAt}/metrics`)).value('edge_relay_mqtt_connected', { stage: 'bridge-to' }),
     ).toBe(0);
+    await until(
+      async () =>
+        (await scrape(`${edgeAt}/metrics`)).value('edge_relay_spool_oldest_age_seconds', {
+          stage: 'bridge',
+        })! > 1,
+      logs,
+    );
     // Long enough for several attempts, of which none is worth a line of its own.
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     cloudBroker = await startMosquitto({ port: cloudPort });
