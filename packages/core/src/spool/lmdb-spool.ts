@@ -39,7 +39,7 @@ export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
   readonly writes?: 'always' | 'unless-taken';
   /**
    * With `unless-taken`, how long a message that is being sent may wait for the broker to take it, in milliseconds:
-   * more than a round trip. What is not being sent (no connection, a backlog before it) is written at once.
+   * more than a round trip. What is not being sent (no connection, a backlog before it) is written after 20 ms.
    * @default 250
    */
   readonly graceMs?: number;
@@ -66,8 +66,8 @@ const REMOVAL_BYTES = 256;
 const PLENTY_BYTES = 2 * 1024 ** 3;
 /** How often it looks at the disk, at the most. */
 const DISK_LOOK_MS = 500;
-/** What was not read after so many milliseconds is not being sent, and waits for nothing. */
-const UNREAD_MS = 5;
+/** What was not read after so many milliseconds, some busy turns of the event loop, is not being sent. */
+const UNREAD_MS = 20;
 
 /**
  * Keeps messages on disk, in an LMDB database: what `append()` has resolved for is safe from a killed
