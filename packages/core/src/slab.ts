@@ -91,6 +91,12 @@ export function giveBack(payload: Lent): void {
   slab.returned();
 }
 
+/** Whether two payloads are on loan from the same slab: what lies between them was read from the same connection. */
+export function areNeighbours(one: Lent, other: Lent): boolean {
+  const slab = one[LENDER];
+  return slab !== undefined && slab === other[LENDER];
+}
+
 /** The payload stays as it is for as long as somebody looks at it: it is not given back any more. */
 export function keep(payload: Lent): void {
   if (payload[LENDER]) payload[LENDER] = undefined;

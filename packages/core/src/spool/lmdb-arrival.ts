@@ -7,11 +7,10 @@ import type { SpoolEntry } from './spool';
 import { spoolClock } from './spool-clock';
 import type { Indexed } from './spool-index';
 
-/** Who puts arrivals, and hears what becomes of them. */
+/** Who hears what becomes of arrivals. */
 export interface ArrivalUser {
   /** For how long its write may wait, in milliseconds. */
   patienceMs(arrival: Arrival): number;
-  put(arrival: Arrival): void;
   written(arrival: Arrival): void;
   failed(arrival: Arrival, error: unknown): void;
 }
@@ -37,6 +36,8 @@ export class Arrival implements Put, Recent {
   /** From when it has a position on. */
   kept!: Indexed;
   entry!: SpoolEntry;
+  /** Where it was put: the position of the first of those that were put with it. */
+  bundle = 0;
   #user!: ArrivalUser;
 
   constructor(
@@ -66,10 +67,6 @@ export class Arrival implements Put, Recent {
 
   get patienceMs(): number {
     return this.#user.patienceMs(this);
-  }
-
-  apply(): void {
-    this.#user.put(this);
   }
 
   written(): void {

@@ -7,29 +7,29 @@ import type { RootDatabase } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../test/brokers';
 import { openDatabase } from './lmdb-file';
-import { DiskFullError, GroupCommit, type Put } from './lmdb-group-commit';
+import { DiskFullError, GroupCommit, type Put, type Removal } from './lmdb-group-commit';
 
 /** A put and what became of it. */
 class Tried implements Put {
   readonly settled: Promise<void>;
   readonly bytes: number;
-  readonly #apply: () => void;
+  readonly apply: () => void;
   written = () => {};
   failed: (error: unknown) => void = () => {};
 
   constructor(bytes: number, apply: () => void = () => {}) {
     this.bytes = bytes;
-    this.#apply = apply;
+    this.apply = apply;
     this.settled = new Promise((resolve, reject) => {
       this.written = resolve;
       this.failed = reject;
     });
     this.settled.catch(() => {});
   }
+}
 
-  apply(): void {
-    this.#apply();
-  }
+interface TriedRemoval extends Removal {
+  apply(): void;
 }
 
 describe('GroupCommit', () => {
@@ -37,6 +37,9 @@ describe('GroupCommit', () => {
   let root: RootDatabase<Buffer, number>;
   const open = () => openDatabase(folder, 1, () => {});
   const options = {
+    apply: (puts: readonly Tried[], removals: readonly TriedRemoval[]) => {
+      for (const one of [...puts, ...removals]) one.apply();
+    },
     room: () => Number.POSITIVE_INFINITY,
     full: () => {},
     asError: (error: unknown) => error,
@@ -145,6 +148,33 @@ describe('GroupCommit', () => {
         },
       }),
     ).rejects.toThrow('cannot be removed');
+    await commits.close();
+  });
+
+  it('says what it has removed before it begins the next transaction, and nothing of what failed', async () => {
+    const told: string[] = [];
+    const removalAt = (key: number, apply = () => root.remove(key)) => ({
+      bytes: 1,
+      apply,
+      removed: () => told.push(`removed ${key}`),
+    });
+    const commits = new GroupCommit(root, {
+      ...options,
+      apply: (puts: readonly Tried[], removals: readonly TriedRemoval[]) => {
+        told.push('begins');
+        options.apply(puts, removals);
+      },
+    });
+    const first = commits.remove(removalAt(1));
+    await until(() => told.length > 0, 'the first has begun');
+    const fails = () => {
+      throw new Error('cannot be removed');
+    };
+    const others = [commits.remove(removalAt(2)), commits.remove(removalAt(3, fails))];
+    await first;
+    await Promise.allSettled(others);
+    expect(told.slice(0, 3)).toEqual(['begins', 'removed 1', 'begins']);
+    expect(told.filter((what) => what !== 'begins')).toEqual(['removed 1', 'removed 2']);
     await commits.close();
   });
 

@@ -4,8 +4,6 @@ import type { RootDatabase } from 'lmdb';
 export interface Put {
   /** About what it takes of the disk. */
   readonly bytes: number;
-  /** Puts it, synchronously. */
-  apply(): void;
   /** It is on the disk. */
   written(): void;
   /** It is not: a `DiskFullError` where there was no room. */
@@ -18,7 +16,9 @@ export interface Put {
   readonly patienceMs?: number;
 }
 
-export interface GroupCommitOptions {
+export interface GroupCommitOptions<SomePut extends Put, SomeRemoval extends Removal> {
+  /** Puts and removes, synchronously, within a transaction; may be told so again, in parts, where that failed. */
+  apply(puts: readonly SomePut[], removals: readonly SomeRemoval[]): void;
   /** Bytes that may be written now; below zero when others have filled the disk. */
   room(): number | Promise<number>;
   /** There is no room; called before the puts that found none fail. */
@@ -31,7 +31,8 @@ export interface GroupCommitOptions {
 export interface Removal {
   /** About what it takes of the disk until that is free. */
   readonly bytes: number;
-  apply(): void;
+  /** It has left the database; the next transaction has not begun. */
+  removed?(): void;
 }
 
 const RETRY_MS = 1_000;
@@ -44,9 +45,9 @@ const REMOVAL_BYTES = 768 * 1024;
 export class DiskFullError extends Error {}
 
 /** What goes to the disk in one transaction, with one flush. */
-class Group {
-  puts: Put[] = [];
-  readonly removals: Removal[] = [];
+class Group<SomePut extends Put = Put, SomeRemoval extends Removal = Removal> {
+  puts: SomePut[] = [];
+  readonly removals: SomeRemoval[] = [];
   /** Settles when all of it is done with, in whatever way; rejects where something could not be removed. */
   readonly done: Promise<void>;
   resolve = () => {};
@@ -71,31 +72,31 @@ export type { Group };
  * Writes to an LMDB database in groups: what arrives while one group is on its way to the disk makes up the next,
  * in one transaction and one flush. There is only ever one on its way, so that nothing overtakes what found no room.
  */
-export class GroupCommit {
+export class GroupCommit<SomePut extends Put, SomeRemoval extends Removal> {
   readonly #root: RootDatabase<Buffer, number>;
-  readonly #options: GroupCommitOptions;
+  readonly #options: GroupCommitOptions<SomePut, SomeRemoval>;
   /** What the next transaction has. */
-  #next = new Group();
+  #next = new Group<SomePut, SomeRemoval>();
   /** What can only be removed when that is done. */
-  #afterNext = new Group();
+  #afterNext = new Group<SomePut, SomeRemoval>();
   #running: Promise<void> | undefined;
   #isClosed = false;
   #wake = () => {};
 
-  constructor(root: RootDatabase<Buffer, number>, options: GroupCommitOptions) {
+  constructor(root: RootDatabase<Buffer, number>, options: GroupCommitOptions<SomePut, SomeRemoval>) {
     this.#root = root;
     this.#options = options;
   }
 
   /** Puts it with the next group. */
-  put(put: Put): void {
+  put(put: SomePut): void {
     put.group = this.#next;
     this.#next.puts.push(put);
     this.#running ??= this.#run();
   }
 
   /** Nobody needs it any more: it is not put, where its turn has not come; false where it has. */
-  cancel(put: Put): boolean {
+  cancel(put: SomePut): boolean {
     if (put.group !== this.#next) return false;
     put.isCancelled = true;
     return true;
@@ -105,7 +106,7 @@ export class GroupCommit {
    * Removes, after what it removes was put; resolves when it is done, on a full disk when there is room again. Not
    * flushed by itself.
    */
-  remove(removal: Removal, put?: Put): Promise<void> {
+  remove(removal: SomeRemoval, put?: SomePut): Promise<void> {
     // Put and removed in one transaction, it would not have been on the disk, and LMDB counts pages that it never writes.
     const group = put?.group === this.#next ? this.#afterNext : this.#next;
     group.removals.push(removal);
@@ -144,7 +145,7 @@ export class GroupCommit {
   }
 
   /** The next group, where something in it needs the disk, or what it removes; otherwise nothing, after a while. */
-  async #take(): Promise<Group | undefined> {
+  async #take(): Promise<Group<SomePut, SomeRemoval> | undefined> {
     const group = this.#next;
     group.puts = group.puts.filter(({ isCancelled }) => !isCancelled);
     const patienceMs = this.#isClosed ? 0 : leastPatience(group.puts);
@@ -163,7 +164,7 @@ export class GroupCommit {
     return group;
   }
 
-  async #write(group: Group): Promise<void> {
+  async #write(group: Group<SomePut, SomeRemoval>): Promise<void> {
     let failure: { readonly error: unknown } | undefined;
     while (!group.isEmpty) {
       const { puts, removals } = this.#affordable(group, await this.#options.room());
@@ -179,7 +180,10 @@ export class GroupCommit {
   }
 
   /** Takes out of a group what there is room for: puts in order, removals as they fit. */
-  #affordable(group: Group, room: number): { puts: Put[]; removals: Removal[] } {
+  #affordable(
+    group: Group<SomePut, SomeRemoval>,
+    room: number,
+  ): { puts: SomePut[]; removals: SomeRemoval[] } {
     let needed = 0;
     const fits = (bytes: number) => {
       if (needed + bytes > room) return false;
@@ -194,8 +198,8 @@ export class GroupCommit {
 
   /** Writes it in one transaction; resolves with why something could not be removed, if so. */
   async #writePart(
-    puts: readonly Put[],
-    removals: readonly Removal[],
+    puts: readonly SomePut[],
+    removals: readonly SomeRemoval[],
   ): Promise<{ readonly error: unknown } | undefined> {
     try {
       await this.#commit(puts, removals);
@@ -205,13 +209,14 @@ export class GroupCommit {
       return puts[0] ? undefined : { error };
     }
     for (const put of puts) put.written();
+    for (const removal of removals) removal.removed?.();
     return undefined;
   }
 
   /** One of several is at fault. */
   async #writeOneByOne(
-    puts: readonly Put[],
-    removals: readonly Removal[],
+    puts: readonly SomePut[],
+    removals: readonly SomeRemoval[],
   ): Promise<{ readonly error: unknown } | undefined> {
     let failure: { readonly error: unknown } | undefined;
     for (const put of puts) await this.#writePart([put], []);
@@ -220,18 +225,15 @@ export class GroupCommit {
   }
 
   /** Also what waits behind it: a smaller one must not overtake. */
-  #refuse(group: Group): void {
+  #refuse(group: Group<SomePut, SomeRemoval>): void {
     this.#options.full();
     for (const put of [...group.puts.splice(0), ...this.#next.puts.splice(0)])
       put.failed(new DiskFullError());
   }
 
-  async #commit(puts: readonly Put[], removals: readonly Removal[]): Promise<void> {
+  async #commit(puts: readonly SomePut[], removals: readonly SomeRemoval[]): Promise<void> {
     try {
-      await this.#root.batch(() => {
-        for (const put of puts) put.apply();
-        for (const removal of removals) removal.apply();
-      });
+      await this.#root.batch(() => this.#options.apply(puts, removals));
     } catch (error) {
       // LMDB says that it failed, and by a promise that hangs on the error, why.
       const { commitError } = error as { commitError?: Promise<unknown> };

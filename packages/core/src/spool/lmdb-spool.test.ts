@@ -347,7 +347,7 @@ describe('LmdbSpool', () => {
     const file = join(folder, 'messages', 'data.mdb');
     const { open } = await import('lmdb');
     const root = open<Buffer, number>({ path: join(folder, 'messages'), maxDbs: 3, encoding: 'binary' });
-    const messages = root.openDB<Buffer, number>({ name: 'messages', encoding: 'binary' });
+    const messages = root.openDB<Buffer, number>({ name: 'payloads', encoding: 'binary' });
     await root.batch(() => {
       for (let key = 1_000; key < 1_100; key += 1) messages.put(key, Buffer.alloc(50_000));
       for (let key = 1_000; key < 1_100; key += 1) messages.remove(key);

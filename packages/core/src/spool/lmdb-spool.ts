@@ -1,15 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { RootDatabase } from 'lmdb';
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
 import { LentCopies } from '../slab';
 import { Arrival, type ArrivalUser } from './lmdb-arrival';
+import { LmdbBundles } from './lmdb-bundles';
 import { DiskSpace } from './lmdb-disk-space';
 import { openDatabase } from './lmdb-file';
-import { DiskFullError, GroupCommit } from './lmdb-group-commit';
+import { DiskFullError, GroupCommit, type Removal } from './lmdb-group-commit';
 import { SetAsideArea } from './lmdb-set-aside';
-import { asBuffer, readEverything, storedIn, TABLES, type Table, tablesOf } from './lmdb-tables';
-import { decodeIndexed, encodeIndexed } from './message-codec';
+import { TABLES, tablesOf } from './lmdb-tables';
+import { decodeMessage } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
 import { RecentMessages } from './recent-messages';
 import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
@@ -47,13 +49,17 @@ export interface LmdbSpoolOptions extends Partial<SpoolPolicy> {
   readonly setAsideBytes?: number;
 }
 
+/** A message that leaves the database, and what else is written then. */
+interface Leaving extends Removal {
+  readonly position?: number;
+  apply?(): void;
+}
+
 /** What an open spool works with. */
 interface Opened {
   readonly disk: DiskSpace;
-  readonly commits: GroupCommit;
-  readonly messages: Table;
-  /** All of each message but its payload, and what the ledger has to know: opening reads no payloads. */
-  readonly index: Table;
+  readonly commits: GroupCommit<Arrival, Leaving>;
+  readonly bundles: LmdbBundles;
   readonly setAside: SetAsideArea;
   readonly arrivals: ArrivalUser;
 }
@@ -256,27 +262,29 @@ export class LmdbSpool implements Spool {
     await assertVersion(this.#folder);
     const folder = join(this.#folder, 'messages');
     const root = await openDatabase(folder, TABLES, readEverything);
-    const [messages, index, aside] = tablesOf(root);
-    const databases = [messages, index, aside];
+    const tables = tablesOf(root);
+    const databases = Object.values(tables);
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
-    const commits = new GroupCommit(root, {
+    const bundles = new LmdbBundles(tables);
+    const commits = new GroupCommit<Arrival, Leaving>(root, {
+      apply: (puts, removals) => write(bundles, puts, removals),
       room: () => this.#roomNow(disk),
       full: () => this.#ledger.room.limit(this.#writtenBytes, this.#largest),
       asError: (error) => this.#asError(error),
     });
-    const setAside = new SetAsideArea(aside, this.#setAsideBytes);
-    const arrivals = this.#arrivals(index, messages);
-    this.#opened = { disk, commits, messages, index, setAside, arrivals };
+    const setAside = new SetAsideArea(tables.setAside, this.#setAsideBytes);
+    const arrivals = this.#arrivals(bundles);
+    this.#opened = { disk, commits, bundles, setAside, arrivals };
     this.#load();
     await this.#lookAt(disk);
   }
 
   #load(): void {
-    const { index, setAside } = this.#open;
+    const { bundles, setAside } = this.#open;
     this.#ledger.open();
     this.#position = setAside.last;
-    for (const { key: position, value } of index.getRange()) {
-      const { expirySeconds, ...kept } = decodeIndexed(value);
+    for (const { position, record } of bundles.load()) {
+      const { expirySeconds, ...kept } = record;
       const expiresAt = this.#ledger.expiry(kept.storedAt, expirySeconds);
       this.#ledger.load({ ...kept, position, ...(expiresAt && { expiresAt }) });
       this.#position = Math.max(this.#position, position);
@@ -311,18 +319,14 @@ export class LmdbSpool implements Spool {
   }
 
   /** How messages of this opening go to the tables. */
-  #arrivals(index: Table, messages: Table): ArrivalUser {
+  #arrivals(bundles: LmdbBundles): ArrivalUser {
     return {
       patienceMs: ({ isRead, storedAt }) => {
         if (this.#writesAlways || this.#graceMs === 0) return 0;
         return storedAt + (isRead ? this.#graceMs : UNREAD_MS) - spoolClock();
       },
-      put: ({ message, kept }) => {
-        index.put(kept.position, encodeIndexed(kept, message));
-        // As it is: what is published must not be changed while it is on its way.
-        messages.put(kept.position, asBuffer(message.payload));
-      },
-      written: ({ entry, resolve }) => {
+      written: ({ entry, bundle, resolve }) => {
+        bundles.placed(entry.position, bundle);
         this.#recent.written(entry.position);
         resolve(entry);
       },
@@ -369,7 +373,7 @@ export class LmdbSpool implements Spool {
 
   /** Takes a message from the disk, and keeps a record of it apart, if there is one. */
   #delete(position: number, aside?: Buffer): Promise<void> {
-    const { commits, index, messages, setAside } = this.#open;
+    const { commits, bundles, setAside } = this.#open;
     const arrival = this.#recent.unwritten(position);
     this.#recent.delete(position);
     if (arrival && !this.#writesAlways) {
@@ -377,12 +381,13 @@ export class LmdbSpool implements Spool {
       arrival.resolve(arrival.entry);
       if (!aside && commits.cancel(arrival)) return Promise.resolve();
     }
-    const apply = () => {
-      index.remove(position);
-      messages.remove(position);
-      if (aside) setAside.put(position, aside);
+    const leaving = {
+      position,
+      bytes: REMOVAL_BYTES + (aside?.byteLength ?? 0),
+      removed: () => bundles.removed(position),
+      ...(aside && { apply: () => setAside.put(position, aside) }),
     };
-    return commits.remove({ bytes: REMOVAL_BYTES + (aside?.byteLength ?? 0), apply }, arrival);
+    return commits.remove(leaving, arrival);
   }
 
   get #open(): Opened {
@@ -421,8 +426,7 @@ export class LmdbSpool implements Spool {
   #messageAt(position: number, copy?: (bytes: Uint8Array) => Buffer): Message {
     const recent = this.#recent.get(position);
     if (recent) return recent.message;
-    const { index, messages } = this.#open;
-    const message = storedIn(index, messages, position, copy);
+    const message = this.#open.bundles.read(position, copy);
     if (!message) throw this.#asError(new Error(`message ${position} is not where it was put`));
     return message;
   }
@@ -433,6 +437,28 @@ export class LmdbSpool implements Spool {
       `spool: ${this.#folder}: ${messageOf(error)}. Is the disk full, or the folder not writable?`,
       { code: 'SPOOL_FAILED', stage: 'spool', retryable: true, cause: error },
     );
+  }
+}
+
+/** Within a transaction. */
+function write(bundles: LmdbBundles, puts: readonly Arrival[], removals: readonly Leaving[]): void {
+  const places = bundles.put(puts);
+  for (const [index, put] of puts.entries()) put.bundle = places[index]!;
+  const leaving: number[] = [];
+  for (const { position, apply } of removals) {
+    if (position !== undefined) leaving.push(position);
+    apply?.();
+  }
+  bundles.remove(leaving);
+}
+
+/** @throws where anything cannot be read, or a message is missing. */
+function readEverything(root: RootDatabase<Buffer, number>): void {
+  const tables = tablesOf(root);
+  for (const { value } of tables.setAside.getRange()) decodeMessage(value);
+  const bundles = new LmdbBundles(tables);
+  for (const { position } of bundles.load()) {
+    if (!bundles.read(position)) throw new Error(`message ${position} is not where it was put`);
   }
 }
 

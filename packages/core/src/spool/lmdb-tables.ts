@@ -1,43 +1,34 @@
 import type { Database, RootDatabase } from 'lmdb';
-import type { Message } from '../message';
-import { decodeIndexedMessage, decodeMessage } from './message-codec';
 
-/** The tables of a spool in one database: the payloads, all else of each message, and what was set aside. */
-export const TABLES = 3;
+/** How many tables a spool has in one database. */
+export const TABLES = 4;
 
 export type Table = Database<Buffer, number>;
 
-export function tablesOf(
-  root: RootDatabase<Buffer, number>,
-): [messages: Table, index: Table, setAside: Table] {
+/** What a spool keeps in its database. */
+export interface Tables {
+  /** The payloads of each bundle, by the position of its first message. */
+  readonly payloads: Table;
+  /** All else of its messages, and what the books keep of them: opening reads no payloads. */
+  readonly records: Table;
+  /** Where some messages of a bundle have left: which have not. */
+  readonly staying: Table;
+  /** What was set aside. */
+  readonly setAside: Table;
+}
+
+export function tablesOf(root: RootDatabase<Buffer, number>): Tables {
   const table = (name: string) => root.openDB<Buffer, number>({ name, encoding: 'binary' });
-  return [table('messages'), table('index'), table('set-aside')];
-}
-
-/** @throws where anything cannot be read, or a message is missing. */
-export function readEverything(root: RootDatabase<Buffer, number>): void {
-  const [messages, index, setAside] = tablesOf(root);
-  for (const { value } of setAside.getRange()) decodeMessage(value);
-  for (const key of index.getKeys()) {
-    if (!storedIn(index, messages, key)) throw new Error(`message ${key} is not where it was put`);
-  }
-}
-
-/** @param copy makes the payload of what has been read, which the next read overwrites */
-export function storedIn(
-  index: Table,
-  messages: Table,
-  position: number,
-  copy: (bytes: Uint8Array) => Buffer = Buffer.from,
-): Message | undefined {
-  const found = messages.getBinaryFast(position);
-  const payload = found && copy(viewOf(found));
-  const record = payload && index.getBinaryFast(position);
-  return record && decodeIndexedMessage(viewOf(record), payload);
+  return {
+    payloads: table('payloads'),
+    records: table('records'),
+    staying: table('staying'),
+    setAside: table('set-aside'),
+  };
 }
 
 /** What LMDB has read, until it reads the next: it lies in memory that is longer than its `length`. */
-function viewOf(read: Buffer): Buffer {
+export function viewOf(read: Buffer): Buffer {
   return Buffer.from(read.buffer, read.byteOffset, read.length);
 }
 

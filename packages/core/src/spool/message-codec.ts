@@ -1,4 +1,6 @@
 import type { Message } from '../message';
+import type { Bundle, Bundled } from './bundle';
+import { asBuffer } from './lmdb-tables';
 
 /**
  * A message as bytes: four bytes that say how long the JSON is (little endian), the JSON with everything
@@ -17,56 +19,95 @@ export function decodeMessage(bytes: Buffer): Message {
   return withPayload(bytes.toString('utf8', 4, start), bytes.subarray(start));
 }
 
-/** What the index of a spool keeps of a message, besides all of it but its payload. */
-interface IndexRecord {
+/** What the books of a spool have to know of a message, as it is on the disk. */
+export interface StoredRecord {
   readonly bytes: number;
   readonly mark: number;
   readonly priority: number;
   readonly storedAt: number;
+  /** Infinity for one that never expires. */
+  readonly expirySeconds: number;
 }
 
 /** The last bytes of the payload, by which one is known whose end is missing. */
 const TAIL_BYTES = 8;
-const INDEX_BYTES = 40 + TAIL_BYTES;
+/** Where each field of a record begins. */
+const [LENGTH, START, PAYLOAD_BYTES, BYTES, STORED_AT, EXPIRY, MARK, PRIORITY, TAIL] = [
+  0, 4, 8, 12, 20, 28, 36, 44, 52,
+] as const;
+const FIXED_BYTES = TAIL + TAIL_BYTES;
 
-/** Five doubles, little endian, the end of the payload, and the message without its payload as JSON. */
-export function encodeIndexed(record: IndexRecord, message: Message): Buffer {
-  const { bytes, mark, priority, storedAt } = record;
-  const { payload, expirySeconds = Number.POSITIVE_INFINITY } = message;
-  const json = headerOf(message);
-  // To ask for its length would take as long as to write it: no character of a string takes more than three bytes.
-  const encoded = Buffer.allocUnsafe(INDEX_BYTES + json.length * 3);
-  encoded.writeDoubleLE(bytes, 0);
-  encoded.writeDoubleLE(storedAt, 8);
-  encoded.writeDoubleLE(expirySeconds, 16);
-  encoded.writeDoubleLE(mark, 24);
-  encoded.writeDoubleLE(priority, 32);
-  const tail = Math.max(0, payload.byteLength - TAIL_BYTES);
-  for (let index = 0; index < TAIL_BYTES; index += 1) encoded[40 + index] = payload[tail + index] ?? 0;
-  return encoded.subarray(0, INDEX_BYTES + encoded.write(json, INDEX_BYTES));
+/**
+ * The records of a bundle, one after the other, each with its length, the place and the length of the payload (32 bits each),
+ * five doubles, all little endian, the end of the payload, and the message without its payload as JSON.
+ */
+export function encodeRecords({ items, starts }: Bundle<Bundled>): Buffer {
+  const headers = items.map(({ message }) => headerOf(message));
+  // To ask for their lengths would take as long as to write them: no character of a string takes more than three bytes.
+  const most = headers.reduce((sum, { length }) => sum + FIXED_BYTES + length * 3, 0);
+  const encoded = Buffer.allocUnsafe(most);
+  let at = 0;
+  for (const [index, { message, kept }] of items.entries()) {
+    const { payload, expirySeconds = Number.POSITIVE_INFINITY } = message;
+    encoded.writeUInt32LE(starts[index]!, at + START);
+    encoded.writeUInt32LE(payload.byteLength, at + PAYLOAD_BYTES);
+    encoded.writeDoubleLE(kept.bytes, at + BYTES);
+    encoded.writeDoubleLE(kept.storedAt, at + STORED_AT);
+    encoded.writeDoubleLE(expirySeconds, at + EXPIRY);
+    encoded.writeDoubleLE(kept.mark, at + MARK);
+    encoded.writeDoubleLE(kept.priority, at + PRIORITY);
+    encoded.set(tailOf(payload), at + TAIL);
+    const length = FIXED_BYTES + encoded.write(headers[index]!, at + FIXED_BYTES);
+    encoded.writeUInt32LE(length, at + LENGTH);
+    at += length;
+  }
+  return encoded.subarray(0, at);
 }
 
-/** What `encodeIndexed()` has put before the message; Infinity seconds for one that never expires. */
-export function decodeIndexed(record: Buffer): IndexRecord & { readonly expirySeconds: number } {
+/** The record of one message in those of its bundle; undefined where there is none. */
+export function recordAt(records: Buffer, index: number): Buffer | undefined {
+  let at = 0;
+  for (let skipped = 0; at < records.byteLength; skipped += 1) {
+    const end = at + records.readUInt32LE(at + LENGTH);
+    if (skipped === index) return records.subarray(at, end);
+    at = end;
+  }
+  return undefined;
+}
+
+/** @throws {RangeError} for a record that is none */
+export function decodeRecord(record: Buffer): StoredRecord {
   return {
-    bytes: record.readDoubleLE(0),
-    storedAt: record.readDoubleLE(8),
-    expirySeconds: record.readDoubleLE(16),
-    mark: record.readDoubleLE(24),
-    priority: record.readDoubleLE(32),
+    bytes: record.readDoubleLE(BYTES),
+    storedAt: record.readDoubleLE(STORED_AT),
+    expirySeconds: record.readDoubleLE(EXPIRY),
+    mark: record.readDoubleLE(MARK),
+    priority: record.readDoubleLE(PRIORITY),
   };
 }
 
 /**
- * The message of an index record, with its payload; undefined where the payload has another end.
+ * The message of a record; undefined where the bundle has not got its payload, whole.
+ * @param bytesOf reads the payloads of the bundle: only when the record is no longer needed, since one read of LMDB may
+ * overwrite what the read before it has given
+ * @param copy makes the payload of what was read
  * @throws {Error} for a record that is none
  */
-export function decodeIndexedMessage(record: Buffer, payload: Buffer): Message | undefined {
-  const tail = Math.max(0, payload.byteLength - TAIL_BYTES);
-  for (let index = 0; index < TAIL_BYTES; index += 1) {
-    if (record[40 + index] !== (payload[tail + index] ?? 0)) return undefined;
-  }
-  return withPayload(record.toString('utf8', INDEX_BYTES), payload);
+export function decodeBundled(
+  record: Buffer,
+  bytesOf: () => Buffer | undefined,
+  copy: (payload: Buffer) => Buffer,
+): Message | undefined {
+  const start = record.readUInt32LE(START);
+  const end = start + record.readUInt32LE(PAYLOAD_BYTES);
+  const [tail, tailEnd] = [record.readUInt32LE(TAIL), record.readUInt32LE(TAIL + 4)];
+  const header = record.toString('utf8', FIXED_BYTES);
+  const bytes = bytesOf();
+  if (bytes === undefined || bytes.byteLength < end) return undefined;
+  const found = bytes.subarray(start, end);
+  const foundTail = tailOf(found);
+  if (foundTail.readUInt32LE(0) !== tail || foundTail.readUInt32LE(4) !== tailEnd) return undefined;
+  return withPayload(header, copy(found));
 }
 
 /** As many bytes as the records of a message take, or more: its texts as JSON, its correlation data in base64. */
@@ -74,6 +115,15 @@ export function recordBytes(message: Message, bytes: number): number {
   const { payload, contentType = '', responseTopic = '', correlationData } = message;
   const texts = bytes - payload.byteLength + contentType.length + responseTopic.length;
   return payload.byteLength + 512 + texts * 6 + (correlationData?.byteLength ?? 0) * 2;
+}
+
+const scratch = Buffer.alloc(TAIL_BYTES);
+
+/** Until it is called again. */
+function tailOf(payload: Uint8Array): Buffer {
+  scratch.fill(0);
+  scratch.set(payload.subarray(Math.max(0, payload.byteLength - TAIL_BYTES)));
+  return scratch;
 }
 
 /** Name by name, and not what is left of the message without the payload: that costs as much as the JSON. */
@@ -104,8 +154,4 @@ function withPayload(header: string, payload: Buffer): Message {
     message.correlationData = Buffer.from(message.correlationData, 'base64');
   }
   return message;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,0 +1,155 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import type { RootDatabase } from 'lmdb';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Message } from '../message';
+import { Slab } from '../slab';
+import type { Bundled } from './bundle';
+import { LmdbBundles } from './lmdb-bundles';
+import { openDatabase } from './lmdb-file';
+import { TABLES, type Tables, tablesOf } from './lmdb-tables';
+
+const slabBytes = 512 * 1024;
+
+describe('LmdbBundles', () => {
+  let folder: string;
+  let root: RootDatabase<Buffer, number>;
+  let tables: Tables;
+  let bundles: LmdbBundles;
+  let position = 0;
+  let slab = new Slab(slabBytes);
+  let end = 0;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'edge-relay-bundles-'));
+    position = 0;
+    await open();
+  });
+  afterEach(async () => {
+    await root.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function open(): Promise<number[]> {
+    root = await openDatabase(folder, TABLES, () => {});
+    tables = tablesOf(root);
+    bundles = new LmdbBundles(tables);
+    return [...bundles.load()].map((loaded) => loaded.position);
+  }
+
+  async function reopen(): Promise<number[]> {
+    await root.close();
+    return open();
+  }
+
+  /** The next message, its payload read into a slab behind the one before. */
+  function next(length: number, priority = 0): Bundled {
+    position += 1;
+    if (end + length > slabBytes) {
+      slab = new Slab(slabBytes);
+      end = 0;
+    }
+    const part = slab.bytes.subarray(end, end + length).fill(position);
+    end += length + 40;
+    const message: Message = { id: `id ${position}`, payload: slab.lend(part), properties: {}, priority };
+    return { message, kept: { position, bytes: length, mark: position, priority, storedAt: 5 } };
+  }
+
+  async function put(items: readonly Bundled[]): Promise<void> {
+    let places: number[] = [];
+    await root.batch(() => {
+      places = bundles.put(items);
+    });
+    for (const [index, { kept }] of items.entries()) bundles.placed(kept.position, places[index]!);
+  }
+
+  async function remove(positions: readonly number[]): Promise<void> {
+    await root.batch(() => bundles.remove(positions));
+    for (const one of positions) bundles.removed(one);
+  }
+
+  const rows = () => [tables.payloads, tables.records, tables.staying].map((table) => table.getCount());
+
+  it('removes a bundle with the last of its messages, and remembers until then which have left', async () => {
+    await put([1, 2, 3, 4].map(() => next(20_000)));
+    expect(rows()).toEqual([1, 1, 0]);
+    await remove([1, 3]);
+    expect(rows()).toEqual([1, 1, 1]);
+    expect(bundles.read(3)).toBeUndefined();
+    expect(await reopen()).toEqual([2, 4]);
+    expect(bundles.read(4)?.id).toBe('id 4');
+    await remove([2]);
+    expect(await reopen()).toEqual([4]);
+    await remove([4]);
+    expect(rows()).toEqual([0, 0, 0]);
+  });
+
+  it('leaves nothing behind where what was removed by halves is removed once more, one by one', async () => {
+    await put([1, 2].map(() => next(20_000)));
+    const failing = async () =>
+      root.batch(() => {
+        bundles.remove([1, 2]);
+        throw new Error('failed');
+      });
+    await expect(failing()).rejects.toThrow('failed');
+    for (const one of [1, 2]) await remove([one]);
+    expect(rows()).toEqual([0, 0, 0]);
+    expect(await reopen()).toEqual([]);
+  });
+
+  it('does nothing for a message that was never put', async () => {
+    await put([next(10)]);
+    await remove([7]);
+    expect(await reopen()).toEqual([1]);
+  });
+
+  it('has a message once that was put once more, alone', async () => {
+    const items = [1, 2, 3].map(() => next(20_000));
+    await root.batch(() => bundles.put(items));
+    await put([items[1]!]);
+    expect(await reopen()).toEqual([1, 2, 3]);
+    expect([1, 2, 3].map((one) => bundles.read(one)?.id)).toEqual(['id 1', 'id 2', 'id 3']);
+    await remove([1, 2, 3]);
+    expect(rows()).toEqual([0, 0, 0]);
+  });
+
+  it('has what was put and not removed, whatever left in whatever order, and whenever it is opened again', async () => {
+    const length = fc.oneof(fc.nat(100), fc.integer({ min: 4_090, max: 30_000 }));
+    const step = fc.record({
+      lengths: fc.array(length, { maxLength: 40 }),
+      priority: fc.integer({ min: 0, max: 1 }),
+      /** Which of what is in leaves, in thousandths of it. */
+      leaving: fc.array(fc.nat(999), { maxLength: 60 }),
+      isReopened: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+        const model = new Map<number, Message>();
+        for (const { lengths, priority, leaving, isReopened } of steps) {
+          const items = lengths.map((length, index) => next(length, index % 9 === 0 ? priority : 0));
+          const all = [...model.keys()];
+          const left = [...new Set(leaving.map((part) => all[Math.floor((part / 1_000) * all.length)]!))];
+          await put(items);
+          for (const { kept, message } of items) {
+            model.set(kept.position, { ...message, payload: Buffer.from(message.payload) });
+          }
+          if (all.length > 0) await remove(left);
+          for (const one of left) model.delete(one);
+          if (isReopened) expect(await reopen()).toEqual([...model.keys()]);
+          for (const one of left) expect(bundles.read(one)).toBeUndefined();
+          for (const [one, message] of model) {
+            const { payload, ...rest } = bundles.read(one)!;
+            expect(Buffer.compare(payload, message.payload)).toBe(0);
+            const { payload: _, ...expected } = message;
+            expect(rest).toEqual(expected);
+          }
+        }
+        await remove([...model.keys()]);
+        expect(rows()).toEqual([0, 0, 0]);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});

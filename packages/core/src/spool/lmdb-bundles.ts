@@ -1,0 +1,139 @@
+import type { Message } from '../message';
+import { BUNDLE_MESSAGES, type Bundled, bundlesOf } from './bundle';
+import { type Tables, viewOf } from './lmdb-tables';
+import { decodeBundled, decodeRecord, encodeRecords, recordAt, type StoredRecord } from './message-codec';
+
+/** The rows of so many positions lie together; a bundle never lies in two of these. */
+const BLOCK_ROWS = 1_024;
+
+/** For each of neighbouring positions how far behind the first of its bundle it is, plus one; 0 where no message is. */
+class Block {
+  readonly distances = new Uint8Array(BLOCK_ROWS);
+  size = 0;
+}
+
+/**
+ * The messages of a spool in its database, in bundles that are put and removed as one: a value for each message costs LMDB
+ * twice as much. In memory it keeps a byte for each position.
+ */
+export class LmdbBundles {
+  readonly #tables: Tables;
+  readonly #blocks = new Map<number, Block>();
+  /** Those of which some messages have left. */
+  readonly #partial = new Set<number>();
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  /** What an earlier process has left, in the order of the positions. @throws {Error} for records that are none */
+  *load(): Iterable<{ readonly position: number; readonly record: StoredRecord }> {
+    const { records, staying } = this.#tables;
+    for (const { key: bundle, value } of records.getRange()) {
+      const some = staying.get(bundle);
+      if (some) this.#partial.add(bundle);
+      for (let distance = 0; ; distance += 1) {
+        const record = recordAt(value, distance);
+        if (!record) break;
+        if (some && !some.includes(distance)) continue;
+        const position = bundle + distance;
+        // Where a flush failed, a message was put once more alone: there it is removed.
+        const isKnown = this.#bundleOf(position) !== undefined;
+        this.placed(position, bundle);
+        if (!isKnown) yield { position, record: decodeRecord(record) };
+      }
+    }
+  }
+
+  /** Within a transaction: puts messages, in the order of their positions; gives the bundle of each. */
+  put(items: readonly Bundled[]): number[] {
+    const found: number[] = [];
+    for (const bundle of bundlesOf(items, BLOCK_ROWS)) {
+      const { position } = bundle.items[0]!.kept;
+      this.#tables.records.put(position, encodeRecords(bundle));
+      this.#tables.payloads.put(position, bundle.bytes);
+      for (const _ of bundle.items) found.push(position);
+    }
+    return found;
+  }
+
+  /** What was put is in the database. */
+  placed(position: number, bundle: number): void {
+    const number = Math.floor(position / BLOCK_ROWS);
+    let block = this.#blocks.get(number);
+    if (!block) {
+      block = new Block();
+      this.#blocks.set(number, block);
+    }
+    const row = position % BLOCK_ROWS;
+    if (block.distances[row] === 0) block.size += 1;
+    block.distances[row] = position - bundle + 1;
+  }
+
+  /** Within a transaction: removes messages; each bundle with the last of its own. */
+  remove(positions: readonly number[]): void {
+    const { payloads, records, staying } = this.#tables;
+    const leaving = new Set(positions);
+    for (const bundle of this.#bundlesOf(positions)) {
+      const rest = this.#messagesOf(bundle).filter((position) => !leaving.has(position));
+      if (rest.length > 0) {
+        staying.put(bundle, Buffer.from(rest.map((position) => position - bundle)));
+        continue;
+      }
+      records.remove(bundle);
+      payloads.remove(bundle);
+      if (this.#partial.has(bundle)) staying.remove(bundle);
+    }
+  }
+
+  /** What was removed is no longer in the database. */
+  removed(position: number): void {
+    const bundle = this.#bundleOf(position);
+    if (bundle === undefined) return;
+    const number = Math.floor(position / BLOCK_ROWS);
+    const block = this.#blocks.get(number)!;
+    block.distances[position % BLOCK_ROWS] = 0;
+    block.size -= 1;
+    if (this.#messagesOf(bundle).length > 0) this.#partial.add(bundle);
+    else this.#partial.delete(bundle);
+    if (block.size === 0) this.#blocks.delete(number);
+  }
+
+  /** The message at a position; undefined where it is not, or not whole. */
+  read(position: number, copy: (payload: Buffer) => Buffer = Buffer.from): Message | undefined {
+    const bundle = this.#bundleOf(position);
+    const found = bundle === undefined ? undefined : this.#tables.records.getBinaryFast(bundle);
+    const record = found && recordAt(viewOf(found), position - bundle!);
+    return record && decodeBundled(record, () => this.#payloadsOf(bundle!), copy);
+  }
+
+  #payloadsOf(bundle: number): Buffer | undefined {
+    const found = this.#tables.payloads.getBinaryFast(bundle);
+    return found && viewOf(found);
+  }
+
+  #bundleOf(position: number): number | undefined {
+    const block = this.#blocks.get(Math.floor(position / BLOCK_ROWS));
+    const distance = block?.distances[position % BLOCK_ROWS] ?? 0;
+    return distance === 0 ? undefined : position + 1 - distance;
+  }
+
+  /** The positions of what is left of a bundle. */
+  #messagesOf(bundle: number): number[] {
+    const block = this.#blocks.get(Math.floor(bundle / BLOCK_ROWS));
+    const found: number[] = [];
+    for (let distance = 0; block && distance < BUNDLE_MESSAGES; distance += 1) {
+      if (block.distances[(bundle % BLOCK_ROWS) + distance] === distance + 1) found.push(bundle + distance);
+    }
+    return found;
+  }
+
+  #bundlesOf(positions: readonly number[]): Set<number> {
+    const found = new Set<number>();
+    for (const position of positions) {
+      const bundle = this.#bundleOf(position);
+      if (bundle !== undefined) found.add(bundle);
+    }
+    return found;
+  }
+}
