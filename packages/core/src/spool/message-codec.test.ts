@@ -41,3 +41,10 @@ it('a payload that is missing, cut short or another one is told from the right o
   expect(decoded(bytes.subarray(0, -1))).toBeUndefined();
   expect(decoded(Buffer.from('picture, longer than nine!'))).toBeUndefined();
 });
+
+it('records that are none are refused, and not looked through for ever', () => {
+  const broken = Buffer.from(records);
+  broken.writeUInt32LE(0, 0);
+  expect(() => recordAt(broken, 1)).toThrow(RangeError);
+  expect(() => recordAt(records.subarray(0, -1), 1)).toThrow(RangeError);
+});

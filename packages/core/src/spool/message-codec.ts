@@ -29,13 +29,11 @@ export interface StoredRecord {
   readonly expirySeconds: number;
 }
 
-/** The last bytes of the payload, by which one is known whose end is missing. */
-const TAIL_BYTES = 8;
-/** Where each field of a record begins. */
+/** Where each field of a record begins; the last are eight bytes of the payload, by which one is known whose end is missing. */
 const [LENGTH, START, PAYLOAD_BYTES, BYTES, STORED_AT, EXPIRY, MARK, PRIORITY, TAIL] = [
   0, 4, 8, 12, 20, 28, 36, 44, 52,
 ] as const;
-const FIXED_BYTES = TAIL + TAIL_BYTES;
+const FIXED_BYTES = TAIL + 8;
 
 /**
  * The records of a bundle, one after the other, each with its length, the place and the length of the payload (32 bits each),
@@ -56,7 +54,8 @@ export function encodeRecords({ items, starts }: Bundle<Bundled>): Buffer {
     encoded.writeDoubleLE(expirySeconds, at + EXPIRY);
     encoded.writeDoubleLE(kept.mark, at + MARK);
     encoded.writeDoubleLE(kept.priority, at + PRIORITY);
-    encoded.set(tailOf(payload), at + TAIL);
+    encoded.writeUInt32LE(wordFromEnd(payload, 8), at + TAIL);
+    encoded.writeUInt32LE(wordFromEnd(payload, 4), at + TAIL + 4);
     const length = FIXED_BYTES + encoded.write(headers[index]!, at + FIXED_BYTES);
     encoded.writeUInt32LE(length, at + LENGTH);
     at += length;
@@ -64,11 +63,13 @@ export function encodeRecords({ items, starts }: Bundle<Bundled>): Buffer {
   return encoded.subarray(0, at);
 }
 
-/** The record of one message in those of its bundle; undefined where there is none. */
+/** The record of one message in those of its bundle; undefined where there is none. @throws {RangeError} where they are none */
 export function recordAt(records: Buffer, index: number): Buffer | undefined {
   let at = 0;
   for (let skipped = 0; at < records.byteLength; skipped += 1) {
-    const end = at + records.readUInt32LE(at + LENGTH);
+    const length = records.readUInt32LE(at + LENGTH);
+    const end = at + length;
+    if (length < FIXED_BYTES || end > records.byteLength) throw new RangeError(`a record of ${length} bytes`);
     if (skipped === index) return records.subarray(at, end);
     at = end;
   }
@@ -100,13 +101,12 @@ export function decodeBundled(
 ): Message | undefined {
   const start = record.readUInt32LE(START);
   const end = start + record.readUInt32LE(PAYLOAD_BYTES);
-  const [tail, tailEnd] = [record.readUInt32LE(TAIL), record.readUInt32LE(TAIL + 4)];
+  const [last8, last4] = [record.readUInt32LE(TAIL), record.readUInt32LE(TAIL + 4)];
   const header = record.toString('utf8', FIXED_BYTES);
   const bytes = bytesOf();
   if (bytes === undefined || bytes.byteLength < end) return undefined;
   const found = bytes.subarray(start, end);
-  const foundTail = tailOf(found);
-  if (foundTail.readUInt32LE(0) !== tail || foundTail.readUInt32LE(4) !== tailEnd) return undefined;
+  if (wordFromEnd(found, 8) !== last8 || wordFromEnd(found, 4) !== last4) return undefined;
   return withPayload(header, copy(found));
 }
 
@@ -117,13 +117,12 @@ export function recordBytes(message: Message, bytes: number): number {
   return payload.byteLength + 512 + texts * 6 + (correlationData?.byteLength ?? 0) * 2;
 }
 
-const scratch = Buffer.alloc(TAIL_BYTES);
-
-/** Until it is called again. */
-function tailOf(payload: Uint8Array): Buffer {
-  scratch.fill(0);
-  scratch.set(payload.subarray(Math.max(0, payload.byteLength - TAIL_BYTES)));
-  return scratch;
+/** The number of four bytes of a payload, from so many before its end; a byte that it has not got is 0. */
+function wordFromEnd(payload: Uint8Array, distance: number): number {
+  let word = 0;
+  const at = payload.byteLength - distance;
+  for (let byte = 3; byte >= 0; byte -= 1) word = word * 256 + (payload[at + byte] ?? 0);
+  return word;
 }
 
 /** Name by name, and not what is left of the message without the payload: that costs as much as the JSON. */
