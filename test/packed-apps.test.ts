@@ -7,33 +7,28 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startMosquitto } from 'edge-relay/testing';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import workspace from '../package.json' with { type: 'json' };
 import { describeWith } from '../packages/core/test/requirements';
 import { filesIn, photoFolder, THREE_FACES, temporaryFolder } from './materials';
 
 const execute = promisify(execFile);
-const packages = fileURLToPath(new URL('../packages', import.meta.url));
+const workspace = fileURLToPath(new URL('..', import.meta.url));
+const packages = join(workspace, 'packages');
 const examples = join(packages, 'examples');
 
 interface Manifest {
+  readonly name: string;
+  readonly version: string;
   readonly bin?: Record<string, string>;
   readonly scripts?: Record<string, string>;
 }
-const manifestOf = (app: string) =>
-  JSON.parse(readFileSync(join(examples, app, 'package.json'), 'utf8')) as Manifest;
+const manifestOf = (folder: string) =>
+  JSON.parse(readFileSync(join(packages, folder, 'package.json'), 'utf8')) as Manifest;
+const archiveOf = (folder: string) => `${manifestOf(folder).name}-${manifestOf(folder).version}.tgz`;
 /** What of the examples is a program: it can be started. */
 const apps = readdirSync(examples).filter((name) => {
   const files = readdirSync(join(examples, name));
-  return files.includes('package.json') && manifestOf(name).scripts?.start !== undefined;
+  return files.includes('package.json') && manifestOf(join('examples', name)).scripts?.start !== undefined;
 });
-
-/** Packs a package as it would be published, into a folder; resolves with the path of the archive. */
-async function pack(source: string, folder: string): Promise<string> {
-  // npm would leave `workspace:*` as it is, which nobody can install outside of the workspace.
-  const args = ['--yes', workspace.packageManager, 'pack', '--json', '--pack-destination', folder];
-  const { stdout } = await execute('npx', args, { cwd: source });
-  return (JSON.parse(stdout) as { filename: string }).filename;
-}
 
 /** An app as npm installs it, from the packed archives and the registry, in an empty folder outside of any workspace. */
 class Installed {
@@ -47,7 +42,7 @@ class Installed {
     await writeFile(join(folder, 'package.json'), '{ "private": true }');
     const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel', 'error'];
     await execute('npm', ['install', ...quietly, ...archives], { cwd: folder });
-    const [command] = Object.keys(manifestOf(app).bin ?? {});
+    const [command] = Object.keys(manifestOf(join('examples', app)).bin ?? {});
     return new Installed(join(folder, 'node_modules', '.bin', command!), folder);
   }
 
@@ -64,9 +59,9 @@ describeWith('registry', 'the apps as they are packed, with the library as it is
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'edge-relay-test-'));
-    const library = await pack(join(packages, 'core'), folder);
+    await execute(process.execPath, [join(workspace, 'scripts', 'pack.mjs'), folder]);
     for (const app of apps) {
-      const archives = [library, await pack(join(examples, app), folder)];
+      const archives = ['core', join('examples', app)].map((packed) => join(folder, archiveOf(packed)));
       installed.set(app, await Installed.create(app, archives, join(folder, app)));
     }
   }, 300_000);
