@@ -54,7 +54,7 @@ export async function provideTools() {
   if (isAskedFor('promtool') && !hasPromtool()) await fetchPromtool();
   if (isAskedFor('registry') && !(await registryAnswers()))
     console.log(
-      "Left out: the suite that installs the packed apps, for npm's registry cannot be reached (npm ping).",
+      "Left out: the suite that installs the packed apps, for npm's registry cannot be reached (npm view mqtt).",
     );
   const missing = wanted.filter(isMissing);
   if (missing.length === 0) return;
@@ -98,7 +98,17 @@ function aptGet(...args) {
 }
 
 async function registryAnswers() {
-  return (await capture('npm', ['ping', '--fetch-retries', '0', '--fetch-timeout', '10000'])).code === 0;
+  const ask = [
+    'view',
+    'mqtt',
+    'version',
+    '--prefer-online',
+    '--fetch-retries',
+    '0',
+    '--fetch-timeout',
+    '10000',
+  ];
+  return (await capture('npm', ask)).code === 0;
 }
 
 async function fetchPromtool() {

@@ -48,7 +48,7 @@ export function available(tool: Tool): boolean {
   // The machine is an x64 one, and runs the Node and the ffmpeg that run here.
   if (tool === 'virtual camera') return process.arch === 'x64' && existsSync(kernel);
   if (tool === 'promtool') return spawnSync(promtool, ['--version']).status === 0;
-  if (tool === 'registry') return answersPing();
+  if (tool === 'registry') return registryAnswers();
   if (tool === 'opencv-data') return existsSync(opencvData);
   if (tool === 'rtsp') {
     const server =
@@ -62,8 +62,19 @@ export function available(tool: Tool): boolean {
   );
 }
 
-function answersPing(): boolean {
-  return spawnSync('npm', ['ping', '--fetch-retries', '0', '--fetch-timeout', '10000']).status === 0;
+/** Asked for a package, since not every mirror answers a ping. */
+function registryAnswers(): boolean {
+  const ask = [
+    'view',
+    'mqtt',
+    'version',
+    '--prefer-online',
+    '--fetch-retries',
+    '0',
+    '--fetch-timeout',
+    '10000',
+  ];
+  return spawnSync('npm', ask).status === 0;
 }
 
 /**
