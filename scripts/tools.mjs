@@ -52,6 +52,10 @@ export async function provideTools() {
   }
   if (isAskedFor('virtual camera') && !hasKernel()) await fetchKernel();
   if (isAskedFor('promtool') && !hasPromtool()) await fetchPromtool();
+  if (isAskedFor('registry') && !(await registryAnswers()))
+    console.log(
+      "Left out: the suite that installs the packed apps, for npm's registry cannot be reached (npm view mqtt).",
+    );
   const missing = wanted.filter(isMissing);
   if (missing.length === 0) return;
   const cure = missing.flatMap((tool) => tools[tool].packages).join(' ');
@@ -91,6 +95,20 @@ async function install(packages) {
 function aptGet(...args) {
   const [command, ...first] = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get'];
   return capture(command, [...first, ...args]);
+}
+
+async function registryAnswers() {
+  const ask = [
+    'view',
+    'mqtt',
+    'version',
+    '--prefer-online',
+    '--fetch-retries',
+    '0',
+    '--fetch-timeout',
+    '10000',
+  ];
+  return (await capture('npm', ask)).code === 0;
 }
 
 async function fetchPromtool() {

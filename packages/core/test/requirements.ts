@@ -22,6 +22,8 @@ const programs = {
   rtsp: ['gst-launch-1.0'],
   /** A bucket mounted as a folder, which takes the rights to mount one and Ceph for the bucket. */
   s3fs: ['s3fs', 'umount', 'ceph', 'ceph-mon', 'ceph-osd', 'radosgw'],
+  /** npm's registry, which has to answer. */
+  registry: ['npm', 'npx'],
   /** A disk of a size of our own, which takes the rights to mount one. */
   tmpfs: ['mount', 'umount'],
 } as const;
@@ -46,6 +48,7 @@ export function available(tool: Tool): boolean {
   // The machine is an x64 one, and runs the Node and the ffmpeg that run here.
   if (tool === 'virtual camera') return process.arch === 'x64' && existsSync(kernel);
   if (tool === 'promtool') return spawnSync(promtool, ['--version']).status === 0;
+  if (tool === 'registry') return registryAnswers();
   if (tool === 'opencv-data') return existsSync(opencvData);
   if (tool === 'rtsp') {
     const server =
@@ -57,6 +60,21 @@ export function available(tool: Tool): boolean {
     (tool !== 'tmpfs' && tool !== 's3fs') ||
     spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
   );
+}
+
+/** Asked for a package, since not every mirror answers a ping. */
+function registryAnswers(): boolean {
+  const ask = [
+    'view',
+    'mqtt',
+    'version',
+    '--prefer-online',
+    '--fetch-retries',
+    '0',
+    '--fetch-timeout',
+    '10000',
+  ];
+  return spawnSync('npm', ask).status === 0;
 }
 
 /**

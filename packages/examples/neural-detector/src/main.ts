@@ -2,8 +2,7 @@ import { FaceDetector } from 'edge-relay';
 
 const paths = process.argv.slice(2);
 if (paths.length === 0 || paths.includes('--help')) {
-  const usage = 'node packages/examples/neural-detector/dist/main.js people.jpg';
-  console.log(`Finds faces in pictures. Say which: ${usage}`);
+  console.log('Finds faces in pictures. Say which: neural-detector people.jpg');
   process.exit(paths.length === 0 ? 2 : 0);
 }
 const detector = new FaceDetector({ model: new URL('./blazeface.js', import.meta.url) });
