@@ -279,15 +279,22 @@ describe.each(['edge-pipeline', 'cloud-sink'] as const)('the unit of %s', (name)
     });
   });
 
+  it('is understood by the systemd of Ubuntu 22.04 and JetPack 6 (249), which knows no %d', () => {
+    expect(readFileSync(unit, 'utf8')).not.toMatch(/^[^#\n]*%d/m);
+  });
+
   it('starts the app with the configuration beside it and the password that systemd hands out', async () => {
-    const [start] = settings('ExecStart');
-    expect(start).toBe(
-      `/usr/bin/env node /opt/edge-relay/packages/examples/${name}/dist/main.js --config /etc/edge-relay/${name}.yaml`,
+    const [start = ''] = settings('ExecStart');
+    const [, assignment = '', command] = /^\/usr\/bin\/env (\S+=\S+) (.*)$/.exec(start) ?? [];
+    expect(command).toBe(
+      `node /opt/edge-relay/packages/examples/${name}/dist/main.js --config /etc/edge-relay/${name}.yaml`,
     );
     const credentials = await temporaryFolder();
     const [credential = ''] = settings('LoadCredential')[0]!.split(':');
     await writeFile(join(credentials, credential), 'a password\n');
-    const pairs = settings('Environment').map((pair) => pair.replace('%d', credentials).split('='));
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is systemd that fills it in
+    const filled = assignment.replace('${CREDENTIALS_DIRECTORY}', credentials);
+    const pairs = [...settings('Environment'), filled].map((pair) => pair.split('='));
     const env = Object.fromEntries(pairs) as Record<string, string>;
     const app = startApp(name, ['--config', configurationOf(name), '--check'], { env });
     expect(await app.ended, app.log).toBe(0);
