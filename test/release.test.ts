@@ -16,8 +16,13 @@ interface Step {
   readonly run?: string;
   readonly with?: Record<string, string>;
 }
+interface Job {
+  readonly container?: { readonly image: string; readonly options: string };
+  readonly permissions?: Record<string, string>;
+  readonly steps: Step[];
+}
 interface Workflow {
-  readonly jobs: Record<string, { readonly permissions?: Record<string, string>; readonly steps: Step[] }>;
+  readonly jobs: Record<string, Job>;
 }
 const workflow = (name: string) => parse(read(`.github/workflows/${name}`)) as Workflow;
 
@@ -30,6 +35,16 @@ it.each(workflows)('%s runs scripts that there are', (name) => {
     [...line.matchAll(/npm run ([\w:]+)/g)].map(([, script]) => script!),
   );
   expect(named.filter((script) => !Object.hasOwn(scripts, script))).toEqual([]);
+});
+
+it.each(workflows)('%s runs all tests where none has to be left out', (name) => {
+  const whole = Object.values(workflow(name).jobs).filter(({ steps }) =>
+    steps.some(({ run }) => run === '.ci/run'),
+  );
+  // The packages are named as Debian names them, and only root may mount a disk.
+  for (const { container } of whole)
+    expect(container).toEqual({ image: 'node:20-bookworm', options: '--privileged' });
+  expect(whole).toHaveLength(1);
 });
 
 it('a release is signed with the identity of its workflow', () => {
