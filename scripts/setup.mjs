@@ -8,7 +8,8 @@ import { capture, packageFolders, program, root, step } from './steps.mjs';
 export async function setup({ quiet = false } = {}) {
   if (!isInstalled()) {
     const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const install = ['--yes', packageManager, 'install', '--frozen-lockfile'];
+    // Under `npm run -s` npm would be silent here, too, of what goes wrong.
+    const install = ['--yes', '--loglevel=error', packageManager, 'install', '--frozen-lockfile'];
     await orExit(step('install', () => capture('npx', install), { quiet }));
   }
   for (const folder of packageFolders().filter(hasBuild)) {
