@@ -59,6 +59,23 @@ describe.each(apps)('the Dockerfile of %s', (app) => {
   });
 });
 
+it('images are built without the pictures and keys that the guides leave in the clone, which git does not take either', () => {
+  const guides = ['homework', 'security'].map((name) =>
+    readFileSync(join(workspace, 'docs', `${name}.md`), 'utf8'),
+  );
+  const folders = guides.flatMap((text) => [...text.matchAll(/--(?:store|spool) \.\/(\w+)/g)]);
+  const names = new Set([...folders.map(([, folder]) => `${folder}/`), 'authority.key', 'device-1.key']);
+  expect(names.size).toBe(4);
+  const read = (name: string) => readFileSync(join(workspace, name), 'utf8').split('\n');
+  const forDocker = read('.dockerignore').map((line) => line.replace('**/', ''));
+  const forGit = read('.gitignore').map((line) => line.replace(/^\//, ''));
+  for (const name of names) {
+    const pattern = name.endsWith('.key') ? '*.key' : name;
+    expect(forGit).toContain(pattern);
+    expect(forDocker).toContain(pattern.replace('/', ''));
+  }
+});
+
 describe.each(sides)('the files of the machine %s', (side) => {
   const file = readComposeFile(composeOf(side), variablesOf(side));
   const services = Object.entries(file.services);
