@@ -330,6 +330,15 @@ describeWith('mosquitto', 'doctor', () => {
     expect(await wrong.ended).toBe(2);
   });
 
+  it('tells of a bucket whose server is away, and the cure', async () => {
+    const { sink } = await way();
+    const bucket = ['--store', 's3://faces', '--s3-endpoint', `http://127.0.0.1:${await freePort()}`];
+    const env = { AWS_ACCESS_KEY_ID: 'someone', AWS_SECRET_ACCESS_KEY: 'secret-key', AWS_REGION: 'x' };
+    const { code, failed, of, text } = await doctor('cloud-sink', [...sink, ...bucket], env);
+    expect([code, failed], text).toEqual([1, ['store']]);
+    expect(of('store')).toMatch(/does not take requests.*Is the server running, and is the endpoint right\?/);
+  });
+
   it('tells of the clock of a server, even of one that refuses us', async () => {
     const hour = 3_600_000;
     const refusing = createServer((_, response) => {

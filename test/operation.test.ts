@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, startMosquitto } from 'edge-relay/testing';
 import { connectAsync } from 'mqtt';
@@ -330,6 +331,21 @@ describe('the log', () => {
       () => app.log,
     );
     expect(app.log).not.toContain(secret);
+  });
+
+  it('has what Node and packages warn of in lines of its own, too', async () => {
+    const warns = join(await temporaryFolder(), 'warns.cjs');
+    await writeFile(
+      warns,
+      "setInterval(() => process.emitWarning('the house\\nis on fire'), 100).unref();\n",
+    );
+    const app = startApp('cloud-sink', ['--cloud-url', 'mqtt://127.0.0.1:1', '--store', dirname(warns)], {
+      env: { NODE_OPTIONS: `--require ${warns}` },
+    });
+    await until(
+      () => / cloud-sink warn the house is on fire$/m.test(app.log),
+      () => app.log,
+    );
   });
 
   it('is JSON where nobody looks, and for people on a terminal or when told', async () => {

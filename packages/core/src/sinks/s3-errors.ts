@@ -50,7 +50,11 @@ export function asStoreError(error: unknown, { bucket, endpoint }: S3Place): Rel
   const status = statusOf(error);
   const said = describe(error);
   if (isPassing(error)) {
-    return new RelayError(`${where} does not take requests at the moment (${said}).`, {
+    const cure =
+      status === undefined
+        ? 'Is the server running, and is the endpoint right?'
+        : 'Where that lasts, look what the server says of itself.';
+    return new RelayError(`${where} does not take requests at the moment (${said}). ${cure}`, {
       ...details,
       code: 'STORE_FAILED',
       retryable: true,

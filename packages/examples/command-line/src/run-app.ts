@@ -50,6 +50,10 @@ export async function runApp<Options extends Shape>(
   const { options, isCheck, effective, secrets, warnings } = readSettings(program, argv);
   const log = new Log(program.name, { ...(options as LogOptions), secrets });
   for (const warning of warnings) log.warn(warning);
+  // Node would write its own as plain text, over several lines, in the midst of the log.
+  process
+    .removeAllListeners('warning')
+    .on('warning', ({ message }) => log.warn(message.replaceAll(/\s+/g, ' ')));
   if (isCheck) {
     try {
       await rehearse?.(options);
