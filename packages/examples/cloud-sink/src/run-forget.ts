@@ -49,6 +49,10 @@ export const cloudSinkForget: Program<typeof options> = {
   examples: EXAMPLES,
   options,
   file: cloudSink.options,
+  review: ({ camera, track, before }) =>
+    (camera ?? track ?? before) === undefined
+      ? [{ message: 'Say what to forget: --camera, --track or --before, or several of them.' }]
+      : [],
 };
 
 /** `cloud-sink forget`: deletes for good, and proves it. */
@@ -57,9 +61,6 @@ export async function runForget(
   { signal, onStop }: App,
 ): Promise<void> {
   const { camera, track, before, yes = false } = options;
-  if (camera === undefined && track === undefined && before === undefined) {
-    throw new TypeError('Say what to forget: --camera, --track or --before, or several of them.');
-  }
   const stopping = new AbortController();
   onStop(() => stopping.abort(new Error('stopped; the same command goes on with the rest')));
   const progress = new Progress();
