@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { IClientOptions, IConnackPacket, MqttClient } from 'mqtt';
-import { messageOf, RelayError } from '../errors';
+import { messageOf, RelayError, sentenceOf } from '../errors';
 import { type BrokerAddress, brokerAddresses } from './broker-address';
 import { type BrokerOptions, pemText } from './broker-options';
 import { allFailed, connectionError, speaksAnotherVersion } from './connection-errors';
@@ -69,7 +69,7 @@ export class Connection {
     this.#running ??= this.#run().catch((error) => {
       const { stage } = this.#user;
       const details = { code: 'BROKER_UNREACHABLE', stage, cause: error } as const;
-      this.#user.failed(new RelayError(`${stage}: cannot connect: ${messageOf(error)}.`, details));
+      this.#user.failed(new RelayError(`${stage}: cannot connect: ${sentenceOf(error)}`, details));
     });
   }
 
