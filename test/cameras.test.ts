@@ -52,7 +52,7 @@ describe('several cameras in one edge-pipeline', () => {
     expect(app.log).toMatch(/exit code 3\)\. It says: sensor timeout at rtsp:\/\/\*\*\*@10\.0\.0\.5/);
     expect(app.log).not.toContain('secret');
     expect(app.log).toMatch(/door: \d+ frames, \d+ dropped, 0 damaged, 0 restarts/);
-    expect(app.log).toMatch(/yard: \d+ frames, \d+ dropped, 0 damaged, 1 restarts/);
+    expect(app.log).toMatch(/yard: \d+ frames, \d+ dropped, 0 damaged, 1 restart \(0 stalls\)/);
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import { type ForgetReport, forget } from 'edge-relay';
 import {
   type App,
+  counted,
   date,
   type OptionsOf,
   onOff,
@@ -83,7 +84,7 @@ export async function runForget(
 function reportText(report: ForgetReport): string {
   const { dryRun, location, objects, bytes, versions, rows, cameras, first, last, remaining } = report;
   if (objects === 0) return `${location}: nothing fits.\n`;
-  const what = `${objects} objects (${megabytes(bytes)}, ${versions} versions) and ${rows} rows of the manifest, taken from ${first} to ${last}`;
+  const what = `${counted(objects, 'object')} (${megabytes(bytes)}, ${counted(versions, 'version')}) and ${counted(rows, 'row')} of the manifest, taken from ${first} to ${last}`;
   const byCamera = table(['camera', 'objects'], Object.entries(cameras));
   if (dryRun)
     return `${location}: would delete ${what}\n\n${byCamera}\nNothing was deleted. With --yes it is, for good.\n`;
