@@ -190,6 +190,7 @@ describe('secrets', () => {
   it.each([
     [{ EDGE_RELAY_PASSWORD: 'a', EDGE_RELAY_PASSWORD_FILE: 'password' }, 'are both given'],
     [{ EDGE_RELAY_PASSWORD_FILE: 'nowhere' }, "no such file or directory, open 'nowhere'"],
+    [{ EDGE_RELAY_PASSWORD_FILE: '.' }, 'cannot be read from . (EISDIR'],
     [{ EDGE_RELAY_PASSWORD_FILE: 'empty' }, 'the file empty is empty'],
   ])('are refused with %j', async (env, says) => {
     const { code, log } = await told('cloud-sink', ['--check'], { files: { ...files, empty: '\n' }, env });
@@ -239,7 +240,30 @@ describe('what is wrong in a file is refused with its place', () => {
     ],
     ['source:\n  - name: a', '2:5: source is invalid. It must have a location or a command'],
     ['controls:\n  brightness: high', '2:15: controls is invalid. It must be names and numbers'],
-    ['loop: true\nloop: false', '2:1: Map keys must be unique'],
+    [
+      'loop: true\nloop: false',
+      '2:1: Map keys must be unique. Leave out one of the two lines with this name.',
+    ],
+    ['source: x\n\tloop: on', '2:1: Tabs are not allowed as indentation. Use spaces.'],
+    [
+      'camera: a: b',
+      '1:9: Nested mappings are not allowed in compact mappings. Put a text with a colon in it',
+    ],
+    [
+      'edgeTopic: *any',
+      '1:12: *any stands for nothing that is named before. Put a text that begins with * in quotes.',
+    ],
+    ['cloud:\n  url: mqtt://c', "1:1: there is no option 'cloud'. Did you mean cloudUrl?"],
+    ['EDGE_RELAY_LOOP: on', "1:1: there is no option 'EDGE_RELAY_LOOP'. Did you mean loop?"],
+    ['edgeTopic: [a, b]', '1:12: edgeTopic is invalid. It must be one text, without a list'],
+    [
+      'budgetMs: 30ms',
+      "1:11: budgetMs: '30ms' is invalid. It must be a number of at least 0. Write the number of milliseconds alone.",
+    ],
+    [
+      'spool: edge.yaml',
+      "1:8: spool: 'edge.yaml' is invalid. It must be a folder, and a file has that name.",
+    ],
     ['- role', '1:1: the file must hold names and values'],
     ['source: [a', '2:1: '],
     [
@@ -288,6 +312,11 @@ describe('what is wrong in a file is refused with its place', () => {
       'cloudTopic: b/+',
       '5:13: cloudTopic: \'b/+\' is invalid. The wildcards of --cloud-topic "b/+" must be those of --edge-topic',
     ],
+    [
+      'cloudTopic: hw3facestx2\nedgeUrl: mqtt://c',
+      "5:13: cloudTopic: 'hw3facestx2' is invalid. It is --edge-topic, at the same broker",
+    ],
+    ['preview: 8081\nmetrics: 8081', "5:10: preview: '8081' is invalid. It is the port of --metrics"],
     ['camera: door', "5:9: camera: 'door' is invalid. It names one source"],
   ])('beside what goes with it alone: %j', async (yaml, says) => {
     const sources = 'source:\n  - location: /dev/video0\n  - location: /dev/video1\ncloudUrl: mqtt://c\n';
@@ -301,6 +330,7 @@ describe('what is wrong in a file is refused with its place', () => {
 
   it.each([
     ['location: x.mp4\n    stallSeconds: 5', '3:19: source is invalid. It does not go with a recording'],
+    ['location: rtsp://', '2:5: source is invalid. rtsp:// is not a URL such as rtsp://camera.example'],
     ['location: webrtc://x', '2:5: source is invalid. webrtc://x: such streams are not supported'],
     [
       'name: door\n    location: x.jpg\n  - name: door\n    location: y.jpg',
@@ -343,6 +373,8 @@ describe('what is wrong in a file is refused with its place', () => {
     ],
     ["keyTemplate: '{name}'", "1:14: keyTemplate: '{name}' is invalid. It must be a template such as"],
     ['accept: {a/#/b: any}', '1:9: accept is invalid. It must have topic filters such as'],
+    ['store: sink.yaml', "1:8: store: 'sink.yaml' is invalid. It must be a folder or s3://bucket/prefix"],
+    ['gallery: 8080\nmetrics: 8080', "1:10: gallery: '8080' is invalid. It is the port of --metrics"],
     ['gallery: 0\nmanifest: off', "1:10: gallery: '0' is invalid. The gallery shows the manifest"],
   ])('of the sink: %j', async (yaml, says) => {
     const { code, log } = await told('cloud-sink', ['--config', 'sink.yaml'], {

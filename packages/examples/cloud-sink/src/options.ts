@@ -179,10 +179,13 @@ export function review(given: CloudSinkOptions): Objection[] {
     cert: 'cert',
     key: 'key',
   };
-  const objections = [...brokerObjections(names, given), ...storeObjections(given)];
+  const objections: Objection[] = [...brokerObjections(names, given), ...storeObjections(given)];
   if (given.gallery !== undefined && !given.manifest) {
     const message = 'The gallery shows the manifest: leave out --no-manifest, or --gallery.';
-    return [...objections, { option: ['gallery'], message }];
+    objections.push({ option: ['gallery'], message });
+  }
+  if (given.gallery !== undefined && given.gallery !== 0 && given.gallery === given.metrics) {
+    objections.push({ option: ['gallery'], message: 'It is the port of --metrics: give each its own.' });
   }
   return objections;
 }

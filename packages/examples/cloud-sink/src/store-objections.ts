@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { didYouMean, type Objection } from 'edge-relay-command-line';
 import type { CloudSinkOptions } from './options';
 
@@ -27,6 +28,14 @@ const SLOW_CLASSES = ['GLACIER', 'DEEP_ARCHIVE'];
 /** What is wrong with the options of a store beside each other. */
 export function storeObjections(given: CloudSinkOptions): Objection[] {
   if (!given.store.startsWith('s3://')) {
+    if (statSync(given.store, { throwIfNoEntry: false })?.isFile()) {
+      return [
+        {
+          option: ['store'],
+          message: 'It must be a folder or s3://bucket/prefix, and a file has that name.',
+        },
+      ];
+    }
     const message = `It is for a bucket, and --store is the folder ${given.store}. Give --store s3://bucket/prefix, or leave it out.`;
     return FOR_BUCKETS.filter((name) => given[name] !== undefined).map((name) => ({
       option: [name],

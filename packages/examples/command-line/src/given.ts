@@ -2,7 +2,7 @@ import { withoutCredentials } from 'edge-relay';
 import type { z } from 'zod';
 import type { ConfigFile } from './config-file';
 import { writtenFlag } from './flags';
-import { detailsOf, flagsOf, isSwitch, readGiven, readSwitch, variableOf } from './option';
+import { detailsOf, flagsOf, isSwitch, readGiven, readSwitch, typeOf, variableOf } from './option';
 import type { Problem } from './problem';
 import { type Environment, variable } from './variables';
 
@@ -62,9 +62,16 @@ export function readValue(
   const problems = result.error.issues.map(({ path, message, ...issue }) => {
     // What is unknown is pointed at itself.
     const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];
-    return problemWith(given, [key, ...path], message, unknown);
+    return problemWith(given, [key, ...path], `${message}${withoutUnit(schema, given.value)}`, unknown);
   });
   return { problems };
+}
+
+/** `10d` is no number: says in what it is given. */
+function withoutUnit(schema: z.ZodType, value: unknown): string {
+  if (typeOf(schema) !== 'number' || !/^[\d.]+ *[a-z%]+$/i.test(`${value}`)) return '';
+  const { value: unit = 'number' } = detailsOf(schema);
+  return unit === 'number' ? ' Write the number alone.' : ` Write the number of ${unit} alone.`;
 }
 
 /**

@@ -23,5 +23,5 @@ export { bar, Progress } from './progress';
 export { referenceOf } from './reference';
 export { type App, runApp, type Work } from './run-app';
 export { type Objection, type Program, readSettings, type Settings } from './settings';
-export { choice, commas, date, number, onOff, pairs, port, text, whole } from './values';
+export { choice, commas, date, folder, number, onOff, pairs, port, text, whole } from './values';
 export { wayFinding } from './way-finding';

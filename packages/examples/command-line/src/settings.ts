@@ -167,7 +167,8 @@ function readSecret(path: string, { origin }: Given, problems: Problem[]): strin
     if (secret !== '') return secret;
     problems.push({ message: `${origin}: the file ${path} is empty; it should hold the secret.` });
   } catch (error) {
-    problems.push({ message: `${origin}: the secret cannot be read (${(error as Error).message}).` });
+    const why = `the secret cannot be read from ${path} (${(error as Error).message})`;
+    problems.push({ message: `${origin}: ${why}. Name a file that holds it, and that we may read.` });
   }
   return undefined;
 }
@@ -178,8 +179,14 @@ function unknownKeys(file: ConfigFile, shape: Shape): Problem[] {
     .filter((key) => !known.includes(key))
     .map((key) => ({
       place: file.placeOfName([key]),
-      message: `there is no option '${key}'.${didYouMean(key, known)}`,
+      message: `there is no option '${key}'.${didYouMean(meantBy(key, file.values[key]), known)}`,
     }));
+}
+
+/** Some write `s3: { endpoint: … }` for s3Endpoint, or the variable's name. */
+function meantBy(key: string, value: unknown): string {
+  const [inner = ''] = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  return `${key.replace(/^EDGE_RELAY_/, '')}${inner}`;
 }
 
 function isHolder(key: string, shape: Shape): boolean {

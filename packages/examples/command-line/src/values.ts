@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { nearest } from './nearest';
 
@@ -29,7 +29,11 @@ export function onOff() {
 
 export function text() {
   const error = ({ input }: { readonly input?: unknown }) =>
-    input === '' ? 'It must not be empty.' : 'It must be text; a number is written in quotes.';
+    input === ''
+      ? 'It must not be empty.'
+      : typeof input === 'object'
+        ? 'It must be one text, without a list or names of its own.'
+        : 'It must be text; a number is written in quotes.';
   return z.string({ error }).min(1, { error, abort: true });
 }
 
@@ -39,6 +43,13 @@ export function choice<const Names extends readonly [string, ...string[]]>(...na
       const near = typeof input === 'string' ? nearest(input, names) : undefined;
       return `It must be ${listed(names)}.${near === undefined ? '' : ` Did you mean ${near}?`}`;
     },
+  });
+}
+
+/** The path of a folder, which is made where it is missing. */
+export function folder() {
+  return text().refine((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false, {
+    error: 'It must be a folder, and a file has that name.',
   });
 }
 

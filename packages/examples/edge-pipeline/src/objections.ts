@@ -43,7 +43,14 @@ function sight(given: EdgePipelineOptions): Objection[] {
   ];
 }
 
-function topics({ role, edgeTopic, cloudTopic, receipts }: EdgePipelineOptions): Objection[] {
+function topics({
+  role,
+  edgeUrl,
+  cloudUrl,
+  edgeTopic,
+  cloudTopic,
+  receipts,
+}: EdgePipelineOptions): Objection[] {
   if (role !== 'bridge' && /[+#]/.test(edgeTopic)) {
     const message = `Faces are sent to one topic: it must not contain the wildcards + and # with role ${role}.`;
     return [{ option: ['edgeTopic'], message }];
@@ -52,7 +59,11 @@ function topics({ role, edgeTopic, cloudTopic, receipts }: EdgePipelineOptions):
   const complaint = complaintOf(
     () => new Bridge({ from: ANY, to: ANY, topics: [{ from: edgeTopic, to: cloudTopic }], receipts }),
   );
-  if (complaint === undefined) return [];
+  if (complaint === undefined) {
+    const isCircle = edgeTopic === cloudTopic && edgeUrl.some((url) => cloudUrl?.includes(url));
+    const circle = `It is --edge-topic, at the same broker: each face would come back for ever. Give it another name.`;
+    return isCircle ? [{ option: ['cloudTopic'], message: circle }] : [];
+  }
   const message = complaint
     .replace(/ to (?=")/, ' --cloud-topic ')
     .replace(/ from (?=")/, ' --edge-topic ')

@@ -4,6 +4,7 @@ import {
   certificateFile,
   choice,
   commas,
+  folder,
   judged,
   keyFile,
   number,
@@ -202,7 +203,7 @@ const options = {
     text: "name of the bridge's session at the local broker",
     value: 'id',
   }),
-  spool: option(text().optional(), {
+  spool: option(folder().optional(), {
     text: 'keeps what is on its way on disk, so that a killed process loses nothing',
     value: 'folder',
   }),
@@ -245,7 +246,10 @@ function review(given: EdgePipelineOptions): Objection[] {
       cloudUrl === undefined &&
       `role ${role} needs --cloud-url (or EDGE_RELAY_CLOUD_URL); for faces without a bridge: --role detect`,
   ].filter((message) => message !== false);
-  const objections = [...missing.map((message) => ({ message })), ...reviewTogether(given)];
+  const objections: Objection[] = [...missing.map((message) => ({ message })), ...reviewTogether(given)];
+  if (preview !== undefined && preview !== 0 && preview === given.metrics) {
+    objections.push({ option: ['preview'], message: 'It is the port of --metrics: give each its own.' });
+  }
   if (role !== 'bridge' || preview === undefined) return objections;
   const message = 'Role bridge sees nothing; --preview is for detect and both.';
   return [...objections, { option: ['preview'], message }];
