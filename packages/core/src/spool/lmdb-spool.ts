@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { RootDatabase } from 'lmdb';
-import { messageOf, RelayError } from '../errors';
+import { RelayError, sentenceOf } from '../errors';
 import type { Message } from '../message';
 import { LentCopies } from '../slab';
 import { Arrival, type ArrivalUser } from './lmdb-arrival';
@@ -434,7 +434,7 @@ export class LmdbSpool implements Spool {
   #asError(error: unknown): RelayError {
     if (error instanceof RelayError) return error;
     return new RelayError(
-      `spool: ${this.#folder}: ${messageOf(error)}. Is the disk full, or the folder not writable?`,
+      `spool: ${this.#folder}: ${sentenceOf(error)} Is the disk full, or the folder not writable?`,
       { code: 'SPOOL_FAILED', stage: 'spool', retryable: true, cause: error },
     );
   }
