@@ -80,6 +80,8 @@ export class LmdbBundles {
     for (const bundle of this.#bundlesOf(positions)) {
       const rest = this.#messagesOf(bundle).filter((position) => !leaving.has(position));
       if (rest.length > 0) {
+        // It is gone where a flush failed and this comes again: a row left behind would hide who comes to its place.
+        if (!records.doesExist(bundle)) continue;
         staying.put(bundle, Buffer.from(rest.map((position) => position - bundle)));
         continue;
       }
