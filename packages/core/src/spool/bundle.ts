@@ -30,7 +30,8 @@ const GAP_BYTES = 512;
 /**
  * Bundles messages, in their order. Payloads that lie one after the other in a slab are written as they lie; small ones
  * are copied together. Only messages that will leave at about the same time share a bundle, since it leaves as a
- * whole: those of one priority and expiry, at neighbouring positions, and, where blockRows is given, within one block.
+ * whole: those of one topic (which may have to wait for a subscriber), priority and expiry, at neighbouring positions
+ * within one block.
  */
 export function bundlesOf<Item extends Bundled>(items: readonly Item[], blockRows: number): Bundle<Item>[] {
   const bundles: Bundle<Item>[] = [];
@@ -55,8 +56,9 @@ export function bundlesOf<Item extends Bundled>(items: readonly Item[], blockRow
 function belongTogether(one: Bundled, next: Bundled, blockRows: number): boolean {
   const [{ kept, message }, { position }] = [one, next.kept];
   if (position !== kept.position + 1 || position % blockRows === 0) return false;
-  if (kept.priority !== next.kept.priority || message.expirySeconds !== next.message.expirySeconds)
+  if (message.topic !== next.message.topic || message.expirySeconds !== next.message.expirySeconds)
     return false;
+  if (kept.priority !== next.kept.priority) return false;
   const [payload, following] = [message.payload, next.message.payload];
   if (payload.byteLength < SMALL_BYTES) return following.byteLength < SMALL_BYTES;
   const gap = following.byteOffset - payload.byteOffset - payload.byteLength;

@@ -45,10 +45,13 @@ export class LmdbBundles {
     }
   }
 
-  /** Within a transaction: puts messages, in the order of their positions; gives the bundle of each. */
-  put(items: readonly Bundled[]): number[] {
+  /**
+   * Within a transaction: puts messages, in the order of their positions; gives the bundle of each.
+   * @param inPieces puts each by itself: it finds room in a file that must not grow where a bundle would find none
+   */
+  put(items: readonly Bundled[], inPieces = false): number[] {
     const found: number[] = [];
-    for (const bundle of bundlesOf(items, BLOCK_ROWS)) {
+    for (const bundle of bundlesOf(items, inPieces ? 1 : BLOCK_ROWS)) {
       const { position } = bundle.items[0]!.kept;
       this.#tables.records.put(position, encodeRecords(bundle));
       this.#tables.payloads.put(position, bundle.bytes);
@@ -77,6 +80,8 @@ export class LmdbBundles {
     for (const bundle of this.#bundlesOf(positions)) {
       const rest = this.#messagesOf(bundle).filter((position) => !leaving.has(position));
       if (rest.length > 0) {
+        // It is gone where a flush failed and this comes again: a row left behind would hide who comes to its place.
+        if (!records.doesExist(bundle)) continue;
         staying.put(bundle, Buffer.from(rest.map((position) => position - bundle)));
         continue;
       }

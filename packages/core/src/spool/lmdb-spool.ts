@@ -97,6 +97,8 @@ export class LmdbSpool implements Spool {
   #lookedAt = Number.NEGATIVE_INFINITY;
   /** How much there was room for when it looked. */
   #roomSeen = 0;
+  /** By how much the file could grow then, in bytes. */
+  #growthSeen = 0;
   #largest = Number.POSITIVE_INFINITY;
 
   /** @param folder made where it is missing, when the spool is opened. */
@@ -267,7 +269,7 @@ export class LmdbSpool implements Spool {
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
     const bundles = new LmdbBundles(tables);
     const commits = new GroupCommit<Arrival, Leaving>(root, {
-      apply: (puts, removals) => write(bundles, puts, removals),
+      apply: (puts, removals) => write(bundles, puts, removals, this.#growthSeen),
       room: () => this.#roomNow(disk),
       full: () => this.#ledger.room.limit(this.#writtenBytes, this.#largest),
       asError: (error) => this.#asError(error),
@@ -410,8 +412,9 @@ export class LmdbSpool implements Spool {
     this.#lookedAt = performance.now();
     // What was seen before is old.
     this.#roomSeen = 0;
-    const { bytes, largest } = await disk.room();
+    const { bytes, growth, largest } = await disk.room();
     this.#roomSeen = bytes;
+    this.#growthSeen = growth;
     this.#largest = largest;
     this.#ledger.room.limit(this.#writtenBytes + bytes, largest);
     return bytes;
@@ -440,9 +443,15 @@ export class LmdbSpool implements Spool {
   }
 }
 
-/** Within a transaction. */
-function write(bundles: LmdbBundles, puts: readonly Arrival[], removals: readonly Leaving[]): void {
-  const places = bundles.put(puts);
+/** Within a transaction. @param growth by how much the file may grow, in bytes */
+function write(
+  bundles: LmdbBundles,
+  puts: readonly Arrival[],
+  removals: readonly Leaving[],
+  growth: number,
+): void {
+  const needed = puts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const places = bundles.put(puts, needed > growth);
   for (const [index, put] of puts.entries()) put.bundle = places[index]!;
   const leaving: number[] = [];
   for (const { position, apply } of removals) {
