@@ -21,7 +21,7 @@ export interface Bundle<Item extends Bundled> {
 /** How many messages a bundle has at the most. */
 export const BUNDLE_MESSAGES = 64;
 /** What a bundle takes at the most, in bytes, but for a single larger message: free room is sought for it in one piece. */
-const BUNDLE_BYTES = 160 * 1024;
+export const BUNDLE_BYTES = 160 * 1024;
 /** Smaller payloads are copied together, in bytes: that costs less than a value for each. */
 const SMALL_BYTES = 4_096;
 /** What may lie between two payloads in one slab, in bytes: the topic and the properties of the second. */

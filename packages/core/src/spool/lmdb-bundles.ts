@@ -1,5 +1,5 @@
 import type { Message } from '../message';
-import { BUNDLE_MESSAGES, type Bundled, bundlesOf } from './bundle';
+import { BUNDLE_BYTES, BUNDLE_MESSAGES, type Bundled, bundlesOf } from './bundle';
 import { type Tables, viewOf } from './lmdb-tables';
 import { decodeBundled, decodeRecord, encodeRecords, recordAt, type StoredRecord } from './message-codec';
 
@@ -21,6 +21,10 @@ export class LmdbBundles {
   readonly #blocks = new Map<number, Block>();
   /** Those of which some messages have left. */
   readonly #partial = new Set<number>();
+  /** The payloads that were read last: the next message is probably one of theirs. */
+  #read: { readonly bundle: number; readonly bytes: Buffer } | undefined;
+  /** Where they lie. */
+  #memory: Buffer | undefined;
 
   constructor(tables: Tables) {
     this.#tables = tables;
@@ -51,6 +55,7 @@ export class LmdbBundles {
    */
   put(items: readonly Bundled[], inPieces = false): number[] {
     const found: number[] = [];
+    this.#read = undefined;
     for (const bundle of bundlesOf(items, inPieces ? 1 : BLOCK_ROWS)) {
       const { position } = bundle.items[0]!.kept;
       this.#tables.records.put(position, encodeRecords(bundle));
@@ -113,8 +118,15 @@ export class LmdbBundles {
   }
 
   #payloadsOf(bundle: number): Buffer | undefined {
+    if (this.#read?.bundle === bundle) return this.#read.bytes;
     const found = this.#tables.payloads.getBinaryFast(bundle);
-    return found && viewOf(found);
+    if (!found) return undefined;
+    const bytes = viewOf(found);
+    if (bytes.byteLength > BUNDLE_BYTES || this.#messagesOf(bundle).length === 1) return bytes;
+    this.#memory ??= Buffer.allocUnsafeSlow(BUNDLE_BYTES);
+    const kept = this.#memory.subarray(0, bytes.copy(this.#memory));
+    this.#read = { bundle, bytes: kept };
+    return kept;
   }
 
   #bundleOf(position: number): number | undefined {
