@@ -14,6 +14,8 @@ if (name === undefined) {
   console.error(`There is no benchmark ${JSON.stringify(name)}. There are:`);
   list();
   process.exitCode = 2;
+} else if (args.includes('--help')) {
+  help();
 } else {
   await setup({ quiet: true });
   process.exitCode = await runBenchmark();
@@ -45,7 +47,23 @@ async function runBenchmark() {
 function list() {
   for (const file of readdirSync(folder).filter((entry) => entry.endsWith('.ts'))) {
     const text = readFileSync(join(folder, file), 'utf8');
-    const summary = /\/\*\*\s*(?:\*\s*)?(.*?)\s*(?:\*\/|\n)/.exec(text)?.[1] ?? '';
-    console.log(`${file.slice(0, -'.ts'.length).padEnd(16)} ${summary}`);
+    console.log(`${file.slice(0, -'.ts'.length).padEnd(20)} ${summaryOf(text)}`);
   }
+}
+
+/** What the benchmark's own source says of its options. */
+function help() {
+  const text = readFileSync(source, 'utf8');
+  console.log(`npm run bench -- ${name}: ${summaryOf(text)}`);
+  const option =
+    /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?'?([\w-]+)'?: \{ type: '(string|boolean)'(?:, default: ('.*?'|\w+))? \}/g;
+  for (const [, comment = '', key, type, value] of text.matchAll(option)) {
+    const words = comment.replaceAll(/\s*\n\s*\*?\s*/g, ' ').trim();
+    const flag = `--${key}${type === 'string' ? ` ${value ?? "''"}` : ''}`;
+    console.log(`  ${flag.padEnd(28)} ${words}`);
+  }
+}
+
+function summaryOf(text) {
+  return /\/\*\*\s*(?:\*\s*)?(.*?)\s*(?:\*\/|\n)/.exec(text)?.[1] ?? '';
 }

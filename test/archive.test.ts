@@ -1,8 +1,9 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AuditReport } from 'edge-relay';
+import { type AuditReport, Sink } from 'edge-relay';
 import { startMosquitto } from 'edge-relay/testing';
 import { expect, it, onTestFinished } from 'vitest';
+import { archiveMessage } from '../packages/core/test/archive-messages';
 import { describeWith } from '../packages/core/test/requirements';
 import { startApp, until } from './app-process';
 import { filesIn, photoFolder, temporaryFolder } from './materials';
@@ -96,4 +97,20 @@ describeWith('mosquitto', 'the archive', () => {
     expect(empty.code).toBe(1);
     expect(empty.output).toMatch(/no manifest here/);
   });
+});
+
+it('one of a thing is told as one', async () => {
+  const store = await temporaryFolder();
+  const sink = new Sink(store, { accept: 'any', manifest: true });
+  // The first of a run, so that none is missing before it.
+  const message = archiveMessage(0);
+  await sink.write(message);
+  await sink.close();
+  const whole = await cloudSink('audit', '--store', store);
+  expect(whole.output).toContain(': 1 row in the manifest, 1 camera\n');
+  const dry = await cloudSink('forget', '--store', store, '--camera', `${message.properties.camera}`);
+  expect(dry.output).toMatch(/would delete 1 object \(.*, 1 version\) and 1 row of the manifest/);
+  for (const path of await filesIn(store)) if (path.endsWith('.bin')) await rm(join(store, path));
+  const { output } = await cloudSink('audit', '--store', store);
+  expect(output).toMatch(/and 1 object missing, 0 objects damaged/);
 });

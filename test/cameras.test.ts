@@ -52,16 +52,22 @@ describe('several cameras in one edge-pipeline', () => {
     expect(app.log).toMatch(/exit code 3\)\. It says: sensor timeout at rtsp:\/\/\*\*\*@10\.0\.0\.5/);
     expect(app.log).not.toContain('secret');
     expect(app.log).toMatch(/door: \d+ frames, \d+ dropped, 0 damaged, 0 restarts/);
-    expect(app.log).toMatch(/yard: \d+ frames, \d+ dropped, 0 damaged, 1 restarts/);
+    expect(app.log).toMatch(/yard: \d+ frames, \d+ dropped, 0 damaged, 1 restart \(0 stalls\)/);
   });
 
   it.each([
     [['--source', 'a=x.mp4', '--source', 'a=y.mp4'], 'Two sources are called a'],
-    [['--source', 'x.mp4', '--source', 'y.mp4', '--camera', 'door'], '--camera names one source'],
+    [
+      ['--source', 'x.mp4', '--source', 'y.mp4', '--camera', 'door'],
+      "'--camera <name>' argument 'door' is invalid. It names one source",
+    ],
     [['--source', 'door='], 'name=location'],
     [['--source', "door=exec:rpicam-vid 'open"], 'A quote in the command is not closed'],
     [['--source', 'exec: '], 'exec: needs a command'],
-    [['--source', 'x.mp4', '--stall-seconds', '5'], 'stallMs does not go with a recording'],
+    [
+      ['--source', 'x.mp4', '--stall-seconds', '5'],
+      "'--stall-seconds <number>' argument '5' is invalid. It does not go with a recording",
+    ],
     [['--source', 'rtsp://h/1', '--width', '640'], 'width and height go together'],
   ])('are refused as in %j: exit code 2', async (args, says) => {
     const app = startApp('edge-pipeline', ['--role', 'detect', ...args]);

@@ -1,11 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startMosquitto } from 'edge-relay/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startAedes } from '../packages/core/test/brokers';
 import { describeWith } from '../packages/core/test/requirements';
+import { didYouMean } from '../packages/examples/command-line/src/index';
 import { startApp, until } from './app-process';
 import { filesIn, photoFolder, temporaryFolder, VIDEO } from './materials';
+
+const library = new URL('../packages/core/package.json', import.meta.url);
 
 describe('the command line of the apps', () => {
   it.each([
@@ -27,11 +31,11 @@ describe('the command line of the apps', () => {
     ['cloud-sink', ['--s3-tags', 'a=b,c'], 'name=value'],
     ['cloud-sink', ['--max-age', 'old'], 'number'],
     ['cloud-sink', ['--ca', '/no/such.pem'], '/no/such.pem'],
-    ['cloud-sink', ['--cloud-url', 'mqtts://h', '--cert', 'package.json'], 'cert and key belong together'],
+    ['cloud-sink', ['--cloud-url', 'mqtts://h', '--cert', 'package.json'], 'the text of a certificate'],
     [
       'cloud-sink',
       ['--cloud-url', 'mqtts://h', '--ca', 'package.json'],
-      'ca must be the text of a certificate',
+      "'package.json' is invalid. It must be the text of a certificate",
     ],
     ['cloud-sink', ['--cloud-url', 'mqtt://a,mqtt://u:p#w@h'], '"mqtt://u:***@h"'],
     [
@@ -73,6 +77,65 @@ describe('the command line of the apps', () => {
       expect(flags.length).toBeGreaterThan(8);
     },
   );
+});
+
+describe('a name that is none', () => {
+  it.each([
+    ['cloud-sink', '--mainfest', '--manifest'],
+    ['cloud-sink', '--no-manifset', '--no-manifest'],
+    ['cloud-sink', '--stroe', '--store'],
+    ['cloud-sink', '-store', '--store'],
+    ['cloud-sink', '--strore=x', '--store'],
+    ['edge-pipeline', '--lopo', '--loop'],
+    ['edge-pipeline', '--frames-per-scnd', '--frames-per-second'],
+    ['edge-pipeline', '--verison', '--version'],
+    ['edge-pipeline', '--hlep', '--help'],
+  ] as const)('%s %s is answered with the nearest', async (app, written, meant) => {
+    const started = startApp(app, [written]);
+    expect(await started.ended).toBe(2);
+    const [name] = written.split('=');
+    expect(started.log).toContain(`error: there is no option '${name}'. Did you mean ${meant}?\n`);
+  });
+
+  it('is answered with none where none is like it', async () => {
+    const started = startApp('cloud-sink', ['--zebra']);
+    expect(await started.ended).toBe(2);
+    expect(started.log).toContain("error: there is no option '--zebra'.\n");
+  });
+
+  it.each([
+    ['mainfest', 'manifest'],
+    ['tpoic', 'topic'],
+    ['lopo', 'loop'],
+    ['CLOUD_ULR', 'CLOUD_URL'],
+    ['framesPerScnd', 'framesPerSecond'],
+    ['rope', undefined],
+    ['kay', 'key'],
+    ['kai', undefined],
+  ])('%s: %s', (written, meant) => {
+    const names = ['manifest', 'topic', 'loop', 'CLOUD_URL', 'framesPerSecond', 'key', 'camera'];
+    expect(didYouMean(written, names)).toBe(meant === undefined ? '' : ` Did you mean ${meant}?`);
+  });
+});
+
+describe('--version', () => {
+  const { version } = JSON.parse(readFileSync(library, 'utf8')) as { version: string };
+
+  it.each([
+    ['edge-pipeline', []],
+    ['edge-pipeline', ['doctor']],
+    ['cloud-sink', []],
+    ['cloud-sink', ['audit']],
+    ['cloud-sink', ['forget']],
+    ['cloud-sink', ['doctor']],
+  ] as const)('of %s %j is that of the library, and stands in the help', async (app, command) => {
+    const started = startApp(app, [...command, '--version']);
+    expect(await started.ended).toBe(0);
+    expect(started.output).toBe(`${[app, ...command].join(' ')} ${version}\n`);
+    const help = startApp(app, [...command, '--help']);
+    expect(await help.ended).toBe(0);
+    expect(help.output).toMatch(/^ {2}--version +print the version and end$/m);
+  });
 });
 
 describeWith('mosquitto', 'the apps when they are told to stop', () => {

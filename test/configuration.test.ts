@@ -130,7 +130,7 @@ describe('variables in the file', () => {
       'edgeTopic: ${TOPIC:faces}',
       'edgeUsername: $${literally}',
       'camera: ${NOTHING:}',
-      'cascade: ${SLY}',
+      'bridgeClientId: ${SLY}',
     ].join('\n');
     const env = { HEIGHT: '480', SLY: 'x\nloop: true # "', DOOR_FILE: 'door', TOPIC: '' };
     const { holds, output } = await checked('edge-pipeline', ['--config', 'edge.yaml'], {
@@ -141,7 +141,7 @@ describe('variables in the file', () => {
       source: [{ name: 'door', location: 'rtsp://***@10.0.0.5/1', width: 640, height: 480 }],
       edgeTopic: 'faces',
       edgeUsername: '${literally}',
-      cascade: 'x\nloop: true # "',
+      bridgeClientId: 'x\nloop: true # "',
     });
     expect(holds).not.toHaveProperty('camera');
     expect(holds).not.toHaveProperty('loop');
@@ -190,6 +190,7 @@ describe('secrets', () => {
   it.each([
     [{ EDGE_RELAY_PASSWORD: 'a', EDGE_RELAY_PASSWORD_FILE: 'password' }, 'are both given'],
     [{ EDGE_RELAY_PASSWORD_FILE: 'nowhere' }, "no such file or directory, open 'nowhere'"],
+    [{ EDGE_RELAY_PASSWORD_FILE: '.' }, 'cannot be read from . (EISDIR'],
     [{ EDGE_RELAY_PASSWORD_FILE: 'empty' }, 'the file empty is empty'],
   ])('are refused with %j', async (env, says) => {
     const { code, log } = await told('cloud-sink', ['--check'], { files: { ...files, empty: '\n' }, env });
@@ -239,9 +240,50 @@ describe('what is wrong in a file is refused with its place', () => {
     ],
     ['source:\n  - name: a', '2:5: source is invalid. It must have a location or a command'],
     ['controls:\n  brightness: high', '2:15: controls is invalid. It must be names and numbers'],
-    ['loop: true\nloop: false', '2:1: Map keys must be unique'],
+    [
+      'loop: true\nloop: false',
+      '2:1: Map keys must be unique. Leave out one of the two lines with this name.',
+    ],
+    ['source: x\n\tloop: on', '2:1: Tabs are not allowed as indentation. Use spaces.'],
+    [
+      'camera: a: b',
+      '1:9: Nested mappings are not allowed in compact mappings. Put a text with a colon in it',
+    ],
+    [
+      'edgeTopic: *any',
+      '1:12: *any stands for nothing that is named before. Put a text that begins with * in quotes.',
+    ],
+    ['cloud:\n  url: mqtt://c', "1:1: there is no option 'cloud'. Did you mean cloudUrl?"],
+    ['EDGE_RELAY_LOOP: on', "1:1: there is no option 'EDGE_RELAY_LOOP'. Did you mean loop?"],
+    ['edgeTopic: [a, b]', '1:12: edgeTopic is invalid. It must be one text, without a list'],
+    [
+      'budgetMs: 30ms',
+      "1:11: budgetMs: '30ms' is invalid. It must be a number of at least 0. Write the number of milliseconds alone.",
+    ],
+    [
+      'spool: edge.yaml',
+      "1:8: spool: 'edge.yaml' is invalid. It must be a folder, and a file has that name.",
+    ],
     ['- role', '1:1: the file must hold names and values'],
     ['source: [a', '2:1: '],
+    [
+      'cascade: frontalface_alt',
+      "1:10: cascade: 'frontalface_alt' is invalid. It must be frontalface_alt2, frontalface_default or a file",
+    ],
+    ['cascade: .', "1:10: cascade: '.' is invalid. It must be frontalface_alt2,"],
+    ['margin: 30', "1:9: margin: '30' is invalid. It must be a number from 0 to 3: 0.2 adds a fifth"],
+    ['scaleFactor: 1', "1:14: scaleFactor: '1' is invalid. It must be a number above 1"],
+    ['camera: front door', "1:9: camera: 'front door' is invalid. It must be 1 to 64 letters, digits"],
+    [
+      'edgeUrl: mqtt://h:99999',
+      "1:10: edgeUrl: 'mqtt://h:99999' is invalid. \"mqtt://h:99999\" is not a broker's",
+    ],
+    [
+      'edgeTopic: a/#/b',
+      '1:12: edgeTopic: \'a/#/b\' is invalid. "a/#/b" is wrong: + stands for a whole level',
+    ],
+    ['statusTopic: a/+', '1:14: statusTopic: \'a/+\' is invalid. "a/+" must not contain the wildcards'],
+    ['edgeCa: edge.yaml', "1:9: edgeCa: 'edge.yaml' is invalid. It must be the text of a certificate in PEM"],
   ])('%j', async (yaml, says) => {
     const { code, log } = await told('edge-pipeline', ['--config', 'edge.yaml', '--check'], {
       files: { 'edge.yaml': `${yaml}\n` },
@@ -249,6 +291,116 @@ describe('what is wrong in a file is refused with its place', () => {
     expect(code).toBe(2);
     expect(log).toContain(`error: edge.yaml:${says}`);
     expect(log.match(/^error/gm)).toHaveLength(1);
+  });
+
+  it.each([
+    ['edgeTopic: a/+', "5:12: edgeTopic: 'a/+' is invalid. Faces are sent to one topic"],
+    [
+      'edgePassword: sesame',
+      '5:15: edgePassword: is invalid. It needs a user name: give --edge-username, too.',
+    ],
+    [
+      'latestSeconds: 5\npolicy: all',
+      "5:16: latestSeconds: '5' is invalid. It is for policy best and top-k, not for all.",
+    ],
+    [
+      'minFaceSize: 100\nmaxFaceSize: 50',
+      "6:14: maxFaceSize: '50' is invalid. It must not be below --min-face-size (100), but is 50.",
+    ],
+    ['loop: on', "5:7: loop: 'on' is invalid. It does not go with a camera, which knows"],
+    [
+      'cloudTopic: b/+',
+      '5:13: cloudTopic: \'b/+\' is invalid. The wildcards of --cloud-topic "b/+" must be those of --edge-topic',
+    ],
+    [
+      'cloudTopic: hw3facestx2\nedgeUrl: mqtt://c',
+      "5:13: cloudTopic: 'hw3facestx2' is invalid. It is --edge-topic, at the same broker",
+    ],
+    ['preview: 8081\nmetrics: 8081', "5:10: preview: '8081' is invalid. It is the port of --metrics"],
+    ['camera: door', "5:9: camera: 'door' is invalid. It names one source"],
+  ])('beside what goes with it alone: %j', async (yaml, says) => {
+    const sources = 'source:\n  - location: /dev/video0\n  - location: /dev/video1\ncloudUrl: mqtt://c\n';
+    const { code, log } = await told('edge-pipeline', ['--config', 'edge.yaml'], {
+      files: { 'edge.yaml': `${sources}${yaml}\n` },
+    });
+    expect(code).toBe(2);
+    expect(log).toContain(`error: edge.yaml:${says}`);
+    expect(log.match(/^error/gm)).toHaveLength(1);
+  });
+
+  it.each([
+    ['location: x.mp4\n    stallSeconds: 5', '3:19: source is invalid. It does not go with a recording'],
+    ['location: rtsp://', '2:5: source is invalid. rtsp:// is not a URL such as rtsp://camera.example'],
+    ['location: webrtc://x', '2:5: source is invalid. webrtc://x: such streams are not supported'],
+    [
+      'name: door\n    location: x.jpg\n  - name: door\n    location: y.jpg',
+      '4:5: source is invalid. Two sources are called door',
+    ],
+  ])('in a source: %j', async (yaml, says) => {
+    const { code, log } = await told(
+      'edge-pipeline',
+      ['--config', 'edge.yaml', '--check', '--role', 'detect'],
+      {
+        files: { 'edge.yaml': `source:\n  - ${yaml}\n` },
+      },
+    );
+    expect(code).toBe(2);
+    expect(log).toContain(`error: edge.yaml:${says}`);
+  });
+
+  it.each([
+    [
+      'store: s3://192.168.0.7/faces',
+      "1:8: store: 's3://192.168.0.7/faces' is invalid. It must name a bucket, not the address",
+    ],
+    ['s3Endpoint: minio:9000', "1:13: s3Endpoint: 'minio:9000' is invalid. It must be an http or https URL"],
+    [
+      's3Endpoint: https://s3.example',
+      "1:13: s3Endpoint: 'https://s3.example' is invalid. It is for a bucket, and --store is the folder ./faces.",
+    ],
+    [
+      'store: s3://faces\nmaxAge: 24',
+      "2:9: maxAge: '24' is invalid. It is for a folder, and --store is s3://faces.",
+    ],
+    ['store: s3://faces\ns3KmsKey: k', "2:11: s3KmsKey: 'k' is invalid. It needs --s3-encryption aws:kms"],
+    [
+      'store: s3://faces\ns3StorageClass: GLACIR',
+      "2:17: s3StorageClass: 'GLACIR' is invalid. It is no class of Amazon S3",
+    ],
+    [
+      'store: s3://faces\ns3StorageClass: GLACIER',
+      "2:17: s3StorageClass: 'GLACIER' is invalid. It must be one whose objects can be read at once",
+    ],
+    ["keyTemplate: '{name}'", "1:14: keyTemplate: '{name}' is invalid. It must be a template such as"],
+    ['accept: {a/#/b: any}', '1:9: accept is invalid. It must have topic filters such as'],
+    ['store: sink.yaml', "1:8: store: 'sink.yaml' is invalid. It must be a folder or s3://bucket/prefix"],
+    ['gallery: 8080\nmetrics: 8080', "1:10: gallery: '8080' is invalid. It is the port of --metrics"],
+    ['gallery: 0\nmanifest: off', "1:10: gallery: '0' is invalid. The gallery shows the manifest"],
+  ])('of the sink: %j', async (yaml, says) => {
+    const { code, log } = await told('cloud-sink', ['--config', 'sink.yaml'], {
+      files: { 'sink.yaml': `${yaml}\n` },
+    });
+    expect(code).toBe(2);
+    expect(log).toContain(`error: sink.yaml:${says}`);
+    expect(log.match(/^error/gm)).toHaveLength(1);
+  });
+
+  it('where it may be meant, it is told of and stops nothing', async () => {
+    const bucket = ['--check', '--store', 's3://My_Bucket'];
+    const elsewhere = ['--s3-endpoint', 'https://s3.example', '--s3-storage-class', 'STANDART'];
+    const { code, log } = await told('cloud-sink', [...bucket, ...elsewhere]);
+    expect(code).toBe(0);
+    expect(log).toContain('is My_Bucket what yours is called?');
+    expect(log).toContain('STANDART is no class of Amazon S3. Did you mean STANDARD?');
+    const { log: own } = await told('cloud-sink', [
+      '--check',
+      '--store',
+      's3://faces',
+      ...elsewhere.slice(0, 2),
+      '--s3-storage-class',
+      'COLD',
+    ]);
+    expect(own).not.toContain('is no class');
   });
 
   it('and so is a file that is not there', async () => {
@@ -268,7 +420,9 @@ describe('what is wrong in a file is refused with its place', () => {
   it('what only shows when everything is put together, --check finds, too', async () => {
     const { code, log } = await told('cloud-sink', ['--check', '--key-template', '{name}']);
     expect(code).toBe(2);
-    expect(log).toContain('{captured:FORMAT}');
+    expect(log).toMatch(
+      /^error: option '--key-template <template>' argument '\{name\}' is invalid\. It must .*\{captured:FORMAT\}/,
+    );
     const edge = await told('edge-pipeline', [
       '--check',
       '--role',

@@ -51,7 +51,7 @@ describeWith('mosquitto', 'edge-pipeline in front of a person', () => {
 
     app.child.kill('SIGTERM');
     expect(await app.ended, app.log).toBe(0);
-    expect(app.log).toMatch(/1 people, 1 faces, 1 acknowledged/);
+    expect(app.log).toMatch(/1 person, 1 face, 1 acknowledged/);
     await until(
       () => messages.length > 0,
       () => app.log,
@@ -62,10 +62,10 @@ describeWith('mosquitto', 'edge-pipeline in front of a person', () => {
   });
 
   it.each([
-    ['jpeg', [], /looked at 1 whole frames, [1-9]\d* parts, [1-9]\d* faces closely/],
+    ['jpeg', [], /looked at 1 whole frame, [1-9]\d* parts, [1-9]\d* faces closely/],
     ['jpeg', ['--close-looks', 'off', '--motion-gate', 'off'], /looked at 20 whole frames, 0 parts, 0 faces/],
-    ['jpeg', ['--budget-ms', '0', '--full-look-ms', '0'], /looked at 1 whole frames/],
-    ['webp', ['--format', 'webp', '--quality', '60'], /1 whole frames/],
+    ['jpeg', ['--budget-ms', '0', '--full-look-ms', '0'], /looked at 1 whole frame,/],
+    ['webp', ['--format', 'webp', '--quality', '60'], /1 whole frame,/],
     ['png', ['--preset', 'homework'], /looked at 20 whole frames, 0 parts, 0 faces/],
   ] as const)('sends %s and looks at frames as it is told: %j', async (format, args, says) => {
     const broker = await startMosquitto();

@@ -75,3 +75,8 @@ export function messageOf(error: unknown): string {
   }
   return error instanceof Error ? error.message : String(error);
 }
+
+/** The same as a sentence: with one full stop, whether it has its own or none. */
+export function sentenceOf(error: unknown): string {
+  return `${messageOf(error).replace(/\.$/, '')}.`;
+}

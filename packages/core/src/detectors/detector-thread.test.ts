@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { photos } from '../../test/photos';
 import type { Frame } from '../frame';
+import { defaultWorkerUrl } from './assets';
 import { FaceDetector } from './face-detector';
 
 function greyFrame(data: Uint8Array, width: number, height: number): Frame {
@@ -110,6 +111,38 @@ describe('A detection thread', () => {
       expect(detections).toMatchObject([{ frame: { camera }, faces: [] }]);
     }
     expect(large.stats).toMatchObject({ frames: 3, recycled: 3 });
+  });
+
+  it('gives back the pixels that it has looked at, but leaves alone what a model of somebody may keep', async () => {
+    // The thread's own program, with a look at what is left of each request.
+    const watched = `
+      import { parentPort } from 'node:worker_threads';
+      const left = new BroadcastChannel('left over');
+      const on = parentPort.on.bind(parentPort);
+      parentPort.on = (name, listener) => on(name, async (request) => {
+        await listener(request);
+        left.postMessage(request.looks.map(({ image }) => image.data.byteLength));
+      });
+      await import('${defaultWorkerUrl()}');`;
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(watched)}`);
+    const model = new URL(
+      `data:text/javascript,${encodeURIComponent('export default () => ({ window: { width: 1, height: 1 }, detect: () => [] })')}`,
+    );
+    const channel = new BroadcastChannel('left over');
+    onTestFinished(() => channel.close());
+    const leftOver = () =>
+      new Promise((resolve) => {
+        channel.onmessage = ({ data }) => resolve(data);
+      });
+    for (const [options, left] of [
+      [{}, 0],
+      [{ model }, 900],
+    ] as const) {
+      await using detector = new FaceDetector({ workers: 1, workerUrl, detectionWidth: 0, ...options });
+      const told = leftOver();
+      await detector.detect(greyFrame(new Uint8Array(900), 30, 30));
+      expect(await told).toEqual([left]);
+    }
   });
 
   it('keeps its memory over 500 pictures of a megapixel and of changing size', async () => {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { IClientOptions, IConnackPacket, MqttClient } from 'mqtt';
-import { messageOf, RelayError } from '../errors';
+import { messageOf, RelayError, sentenceOf } from '../errors';
 import { type BrokerAddress, brokerAddresses } from './broker-address';
 import { type BrokerOptions, pemText } from './broker-options';
 import { allFailed, connectionError, speaksAnotherVersion } from './connection-errors';
@@ -69,7 +69,7 @@ export class Connection {
     this.#running ??= this.#run().catch((error) => {
       const { stage } = this.#user;
       const details = { code: 'BROKER_UNREACHABLE', stage, cause: error } as const;
-      this.#user.failed(new RelayError(`${stage}: cannot connect: ${messageOf(error)}.`, details));
+      this.#user.failed(new RelayError(`${stage}: cannot connect: ${sentenceOf(error)}`, details));
     });
   }
 
@@ -81,7 +81,7 @@ export class Connection {
 
   /** Says goodbye to the broker and stops. Idempotent. */
   async close(): Promise<void> {
-    await this.#sayState('0');
+    this.#sayState('0');
     this.#closing.abort();
     await this.#running;
   }
@@ -219,7 +219,7 @@ export class Connection {
     this.#everUp = true;
     this.#pauseMs = Math.max(this.#pauseMs, this.#broker.retryMinimumMs ?? 500);
     this.#user.up(link);
-    void this.#sayState('1');
+    this.#sayState('1');
     for (const [topic, text] of this.#announced) sayRetained(link, topic, text);
     await closed;
     this.#link = undefined;
@@ -227,20 +227,10 @@ export class Connection {
     this.#user.down(link);
   }
 
-  /** Tells whoever looks at the state topic; resolves when the broker has it, or after a second. */
-  async #sayState(state: '0' | '1'): Promise<void> {
+  /** Tells whoever looks at the state topic. */
+  #sayState(state: '0' | '1'): void {
     const { stateTopic } = this.#broker;
-    const link = this.#link;
-    if (stateTopic === undefined || !link?.alive) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, GOODBYE_MS);
-      link.client.once('close', resolve);
-      link.client.publish(stateTopic, state, { qos: 1, retain: true }, () => {
-        clearTimeout(timer);
-        link.client.off('close', resolve);
-        resolve();
-      });
-    });
+    if (stateTopic !== undefined && this.#link) sayRetained(this.#link, stateTopic, state);
   }
 
   #clientOptions(address: BrokerAddress, protocolVersion: 4 | 5): IClientOptions {
@@ -289,7 +279,10 @@ export class Connection {
   }
 }
 
-/** With QoS 0, which takes no place among the messages in flight: what a lost link swallows is said again on the next. */
+/**
+ * With QoS 0, which takes no place among the messages in flight, of which the broker allows so many (MQTT 5 section 4.9):
+ * what a lost link swallows is said again on the next, or by the last will.
+ */
 function sayRetained(link: Link, topic: string, text: string): void {
   if (link.alive) link.client.publish(topic, text, { qos: 0, retain: true });
 }

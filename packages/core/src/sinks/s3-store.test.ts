@@ -409,6 +409,7 @@ describe('new S3Store', () => {
   it.each([
     ['faces', {}, /s3:\/\/bucket\/prefix/],
     ['s3://', {}, /s3:\/\/bucket\/prefix/],
+    ['s3://10.0.0.7/faces', {}, /must name a bucket, not the address of a server: "s3:\/\/10/],
     ['s3://faces/a/../b', {}, /a part is "\.\."/],
     ['s3://faces', { endpoint: 'localhost:9000' }, /endpoint must be an http or https URL/],
     ['s3://faces', { accessKeyId: 'someone' }, /secretAccessKey must be given together/],

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ListObjectsV2CommandOutput, PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
 import { EventEmitter } from 'eventemitter3';
@@ -68,6 +69,11 @@ export class S3Store implements Store {
       );
     }
     const [, bucket = '', prefix = ''] = match;
+    if (isIPv4(bucket)) {
+      throw new TypeError(
+        `location must name a bucket, not the address of a server: ${JSON.stringify(location)}. The server is what the endpoint names.`,
+      );
+    }
     if (Buffer.byteLength(prefix) > LONGEST_PREFIX_BYTES) {
       throw new TypeError(`location must have a prefix of at most ${LONGEST_PREFIX_BYTES} bytes.`);
     }

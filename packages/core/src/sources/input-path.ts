@@ -54,7 +54,7 @@ export function isRemoteFile(location: string): boolean {
  * @throws {TypeError} for what is no URL.
  */
 export function nameOfUrl(url: string): string {
-  if (!URL.canParse(url)) {
+  if (!URL.canParse(url) || new URL(url).hostname === '') {
     throw new TypeError(
       `${withoutCredentials(url)} is not a URL such as rtsp://camera.example:554/stream. In user and password, write @ as %40, : as %3A and / as %2F.`,
     );

@@ -155,9 +155,9 @@ export class VideoFile implements Capture {
 
   #judge(exit: ChildExit, frames: number, damage: readonly string[], isMidFrame: boolean): void {
     const said = damage.length > 0 ? damage : exit.lastLines.filter((line) => !NOISE.test(line)).slice(-3);
-    if (exit.code !== 0 || isMidFrame) throw this.#failure(`failed after ${frames} frames`, said);
+    if (exit.code !== 0 || isMidFrame) throw this.#failure(`failed; frames read before: ${frames}`, said);
     if (frames === 0) throw this.#failure('has no frame that can be decoded', said);
-    if (damage.length > 0) throw this.#failure(`is damaged or cut short; ${frames} frames were read`, said);
+    if (damage.length > 0) throw this.#failure(`is damaged or cut short; frames read: ${frames}`, said);
   }
 
   #failure(what: string, said: readonly string[]): RelayError {

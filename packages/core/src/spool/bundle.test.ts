@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { Message } from '../message';
 import { giveBack, Slab } from '../slab';
 import { BUNDLE_MESSAGES, type Bundled, bundlesOf } from './bundle';
 
 let position = 0;
-const bundled = (payload: Buffer, more: { priority?: number; expirySeconds?: number } = {}): Bundled => {
+const bundled = (payload: Buffer, more: Partial<Message> = {}): Bundled => {
   const { priority = 0 } = more;
   position += 1;
   const message = { id: String(position), payload, properties: {}, ...more };
@@ -56,6 +57,8 @@ describe('bundlesOf', () => {
       [1, 2],
     );
     expect(sizes([bundled(small), bundled(small, { expirySeconds: 5 })])).toEqual([1, 1]);
+    const topics = ['one', 'one', 'other'].map((topic) => bundled(small, { topic }));
+    expect(sizes(topics)).toEqual([2, 1]);
     const [one, , three] = [bundled(small), bundled(small), bundled(small)];
     expect(sizes([one, three])).toEqual([1, 1]);
     position = 1_021;

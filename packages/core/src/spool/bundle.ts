@@ -21,7 +21,7 @@ export interface Bundle<Item extends Bundled> {
 /** How many messages a bundle has at the most. */
 export const BUNDLE_MESSAGES = 64;
 /** What a bundle takes at the most, in bytes, but for a single larger message: free room is sought for it in one piece. */
-const BUNDLE_BYTES = 160 * 1024;
+export const BUNDLE_BYTES = 160 * 1024;
 /** Smaller payloads are copied together, in bytes: that costs less than a value for each. */
 const SMALL_BYTES = 4_096;
 /** What may lie between two payloads in one slab, in bytes: the topic and the properties of the second. */
@@ -30,7 +30,8 @@ const GAP_BYTES = 512;
 /**
  * Bundles messages, in their order. Payloads that lie one after the other in a slab are written as they lie; small ones
  * are copied together. Only messages that will leave at about the same time share a bundle, since it leaves as a
- * whole: those of one priority and expiry, at neighbouring positions, and, where blockRows is given, within one block.
+ * whole: those of one topic (which may have to wait for a subscriber), priority and expiry, at neighbouring positions
+ * within one block.
  */
 export function bundlesOf<Item extends Bundled>(items: readonly Item[], blockRows: number): Bundle<Item>[] {
   const bundles: Bundle<Item>[] = [];
@@ -55,8 +56,9 @@ export function bundlesOf<Item extends Bundled>(items: readonly Item[], blockRow
 function belongTogether(one: Bundled, next: Bundled, blockRows: number): boolean {
   const [{ kept, message }, { position }] = [one, next.kept];
   if (position !== kept.position + 1 || position % blockRows === 0) return false;
-  if (kept.priority !== next.kept.priority || message.expirySeconds !== next.message.expirySeconds)
+  if (message.topic !== next.message.topic || message.expirySeconds !== next.message.expirySeconds)
     return false;
+  if (kept.priority !== next.kept.priority) return false;
   const [payload, following] = [message.payload, next.message.payload];
   if (payload.byteLength < SMALL_BYTES) return following.byteLength < SMALL_BYTES;
   const gap = following.byteOffset - payload.byteOffset - payload.byteLength;

@@ -99,6 +99,18 @@ describe('LmdbBundles', () => {
     expect(await reopen()).toEqual([]);
   });
 
+  it('hides no later message where it is killed while it removes once more what is gone', async () => {
+    await put([1, 2].map(() => next(20_000)));
+    // Committed, but its flush failed.
+    await root.batch(() => bundles.remove([1, 2]));
+    await remove([2]);
+    expect(rows()).toEqual([0, 0, 0]);
+    expect(await reopen()).toEqual([]);
+    position = 0;
+    await put([1, 2].map(() => next(20_000)));
+    expect(await reopen()).toEqual([1, 2]);
+  });
+
   it('does nothing for a message that was never put', async () => {
     await put([next(10)]);
     await remove([7]);

@@ -1,5 +1,5 @@
 import type { Message } from '../message';
-import { BUNDLE_MESSAGES, type Bundled, bundlesOf } from './bundle';
+import { BUNDLE_BYTES, BUNDLE_MESSAGES, type Bundled, bundlesOf } from './bundle';
 import { type Tables, viewOf } from './lmdb-tables';
 import { decodeBundled, decodeRecord, encodeRecords, recordAt, type StoredRecord } from './message-codec';
 
@@ -21,6 +21,10 @@ export class LmdbBundles {
   readonly #blocks = new Map<number, Block>();
   /** Those of which some messages have left. */
   readonly #partial = new Set<number>();
+  /** The payloads that were read last: the next message is probably one of theirs. */
+  #read: { readonly bundle: number; readonly bytes: Buffer } | undefined;
+  /** Where they lie. */
+  #memory: Buffer | undefined;
 
   constructor(tables: Tables) {
     this.#tables = tables;
@@ -45,10 +49,14 @@ export class LmdbBundles {
     }
   }
 
-  /** Within a transaction: puts messages, in the order of their positions; gives the bundle of each. */
-  put(items: readonly Bundled[]): number[] {
+  /**
+   * Within a transaction: puts messages, in the order of their positions; gives the bundle of each.
+   * @param inPieces puts each by itself: it finds room in a file that must not grow where a bundle would find none
+   */
+  put(items: readonly Bundled[], inPieces = false): number[] {
     const found: number[] = [];
-    for (const bundle of bundlesOf(items, BLOCK_ROWS)) {
+    this.#read = undefined;
+    for (const bundle of bundlesOf(items, inPieces ? 1 : BLOCK_ROWS)) {
       const { position } = bundle.items[0]!.kept;
       this.#tables.records.put(position, encodeRecords(bundle));
       this.#tables.payloads.put(position, bundle.bytes);
@@ -77,6 +85,8 @@ export class LmdbBundles {
     for (const bundle of this.#bundlesOf(positions)) {
       const rest = this.#messagesOf(bundle).filter((position) => !leaving.has(position));
       if (rest.length > 0) {
+        // It is gone where a flush failed and this comes again: a row left behind would hide who comes to its place.
+        if (!records.doesExist(bundle)) continue;
         staying.put(bundle, Buffer.from(rest.map((position) => position - bundle)));
         continue;
       }
@@ -108,8 +118,15 @@ export class LmdbBundles {
   }
 
   #payloadsOf(bundle: number): Buffer | undefined {
+    if (this.#read?.bundle === bundle) return this.#read.bytes;
     const found = this.#tables.payloads.getBinaryFast(bundle);
-    return found && viewOf(found);
+    if (!found) return undefined;
+    const bytes = viewOf(found);
+    if (bytes.byteLength > BUNDLE_BYTES || this.#messagesOf(bundle).length === 1) return bytes;
+    this.#memory ??= Buffer.allocUnsafeSlow(BUNDLE_BYTES);
+    const kept = this.#memory.subarray(0, bytes.copy(this.#memory));
+    this.#read = { bundle, bytes: kept };
+    return kept;
   }
 
   #bundleOf(position: number): number | undefined {

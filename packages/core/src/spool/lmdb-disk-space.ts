@@ -13,6 +13,8 @@ const FILL = 7 / 8;
 export interface Room {
   /** Altogether; below zero when others have taken what is always left. */
   readonly bytes: number;
+  /** By how much the file may grow for that; what is more has to find its place in what lies free in the file, in pieces. */
+  readonly growth: number;
   /** At once, however much is removed before. */
   readonly largest: number;
 }
@@ -58,12 +60,14 @@ export class DiskSpace {
       const { bavail, bsize } = await statfs(folder);
       const free = bavail * bsize;
       const spare = free - MINIMUM_FREE;
-      const growth = free - Math.max(reserveBytes, MINIMUM_RESERVE);
+      const growth = Math.max(free - Math.max(reserveBytes, MINIMUM_RESERVE), 0);
+      const bytes = Math.min(spare, Math.max(growth, this.#roomInFile()));
       // As bytes that count against a bound, a message is smaller than on the disk.
-      return { bytes: Math.min(spare, Math.max(growth, this.#roomInFile(), 0)), largest: spare / 2 };
+      return { bytes, growth, largest: spare / 2 };
     } catch {
       // What cannot be found out, the write will show.
-      return { bytes: Number.POSITIVE_INFINITY, largest: Number.POSITIVE_INFINITY };
+      const any = Number.POSITIVE_INFINITY;
+      return { bytes: any, growth: any, largest: any };
     }
   }
 

@@ -6,6 +6,7 @@ import { until } from '../../test/brokers';
 import { describeWith } from '../../test/requirements';
 import { SmallDisk } from '../../test/small-disk';
 import type { Message } from '../message';
+import { LentCopies, Slab } from '../slab';
 import { LmdbSpool, type LmdbSpoolOptions } from './lmdb-spool';
 
 const MEBIBYTE = 1024 ** 2;
@@ -118,6 +119,62 @@ describeWith('tmpfs', 'LmdbSpool on a small disk', () => {
     }
     expect(spool.messages).toBeGreaterThan(kept * 0.7);
     expect(disk.free).toBeGreaterThan(3.9 * MEBIBYTE);
+  });
+
+  it('has room again when most of it has left, whatever waits for a subscriber of its topic in between', async () => {
+    await open({ freeDiskBytes: 4 * MEBIBYTE, whenFull: 'drop-newest' });
+    // As a connection reads them: behind each other in memory.
+    const slab = new Slab(5 * MEBIBYTE);
+    const waits = (id: string) => Number(id) % 8 === 0;
+    const read = numbers(0, 250).map((id, index) => {
+      const payload = slab.lend(slab.bytes.subarray(index * 20_000, (index + 1) * 20_000));
+      return { ...message(Number(id)), topic: waits(id) ? 'waits' : 'flows', payload };
+    });
+    await Promise.all(read.map((one) => spool.append(one)));
+    const full = spool.messages;
+    for (const { position, message: one } of await spool.read(1_000)) {
+      if (!waits(one.id)) await spool.remove(position);
+    }
+    const waiting = spool.messages;
+    expect(waiting).toBeLessThan(full / 7);
+    let added = 0;
+    while (added < full / 2 && (await spool.append(message(added)))) added += 1;
+    expect(added).toBeGreaterThanOrEqual(full / 2);
+    expect(disk.free).toBeGreaterThan(3.9 * MEBIBYTE);
+  });
+
+  it('leaves others their share whatever the sizes, and whatever leaves from among them', async () => {
+    disk.resize(16 * MEBIBYTE);
+    await open({ freeDiskBytes: 8 * MEBIBYTE, whenFull: 'drop-oldest' });
+    let seed = 2;
+    const random = (below: number) => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+      return Math.floor((seed / 2 ** 32) * below);
+    };
+    const copies = new LentCopies();
+    let number = 0;
+    let least = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 400; round += 1) {
+      const appended: Promise<unknown>[] = [];
+      for (let count = random(40); count >= 0; count -= 1) {
+        number += 1;
+        const payload = copies.copy(
+          Buffer.alloc(random(10) < 3 ? random(4_000) : 4_096 + random(56_000), number),
+        );
+        const priority = random(5) === 0 ? 1 : 0;
+        appended.push(spool.append({ id: String(number), payload, properties: {}, priority }));
+      }
+      await Promise.all(appended);
+      spool.rewind();
+      const entries = await spool.read(random(60));
+      await Promise.all(entries.filter(() => random(2) === 0).map(({ position }) => spool.remove(position)));
+      least = Math.min(least, disk.free);
+    }
+    expect(number).toBeGreaterThan(spool.messages * 10);
+    for (const { message: one } of await spool.read(number)) {
+      expect(one.payload.every((byte) => byte === Number(one.id) % 256)).toBe(true);
+    }
+    expect(least).toBeGreaterThan(7.9 * MEBIBYTE);
   });
 
   it('can be emptied, and filled again, when others have taken even its share', async () => {

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { RootDatabase } from 'lmdb';
-import { messageOf, RelayError } from '../errors';
+import { RelayError, sentenceOf } from '../errors';
 import type { Message } from '../message';
 import { LentCopies } from '../slab';
 import { Arrival, type ArrivalUser } from './lmdb-arrival';
@@ -97,6 +97,8 @@ export class LmdbSpool implements Spool {
   #lookedAt = Number.NEGATIVE_INFINITY;
   /** How much there was room for when it looked. */
   #roomSeen = 0;
+  /** By how much the file could grow then, in bytes. */
+  #growthSeen = 0;
   #largest = Number.POSITIVE_INFINITY;
 
   /** @param folder made where it is missing, when the spool is opened. */
@@ -267,7 +269,7 @@ export class LmdbSpool implements Spool {
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
     const bundles = new LmdbBundles(tables);
     const commits = new GroupCommit<Arrival, Leaving>(root, {
-      apply: (puts, removals) => write(bundles, puts, removals),
+      apply: (puts, removals) => write(bundles, puts, removals, this.#growthSeen),
       room: () => this.#roomNow(disk),
       full: () => this.#ledger.room.limit(this.#writtenBytes, this.#largest),
       asError: (error) => this.#asError(error),
@@ -410,8 +412,9 @@ export class LmdbSpool implements Spool {
     this.#lookedAt = performance.now();
     // What was seen before is old.
     this.#roomSeen = 0;
-    const { bytes, largest } = await disk.room();
+    const { bytes, growth, largest } = await disk.room();
     this.#roomSeen = bytes;
+    this.#growthSeen = growth;
     this.#largest = largest;
     this.#ledger.room.limit(this.#writtenBytes + bytes, largest);
     return bytes;
@@ -434,15 +437,21 @@ export class LmdbSpool implements Spool {
   #asError(error: unknown): RelayError {
     if (error instanceof RelayError) return error;
     return new RelayError(
-      `spool: ${this.#folder}: ${messageOf(error)}. Is the disk full, or the folder not writable?`,
+      `spool: ${this.#folder}: ${sentenceOf(error)} Is the disk full, or the folder not writable?`,
       { code: 'SPOOL_FAILED', stage: 'spool', retryable: true, cause: error },
     );
   }
 }
 
-/** Within a transaction. */
-function write(bundles: LmdbBundles, puts: readonly Arrival[], removals: readonly Leaving[]): void {
-  const places = bundles.put(puts);
+/** Within a transaction. @param growth by how much the file may grow, in bytes */
+function write(
+  bundles: LmdbBundles,
+  puts: readonly Arrival[],
+  removals: readonly Leaving[],
+  growth: number,
+): void {
+  const needed = puts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const places = bundles.put(puts, needed > growth);
   for (const [index, put] of puts.entries()) put.bundle = places[index]!;
   const leaving: number[] = [];
   for (const { position, apply } of removals) {

@@ -19,7 +19,7 @@ export interface Indexed {
 interface Unread {
   readonly priority: number;
   positions: number[];
-  /** Oldest first: where reading goes on. Newest first it goes from the end. */
+  /** What is before it was read, or has left. Oldest first reading goes on here; newest first it goes from the end. */
   next: number;
 }
 
@@ -68,10 +68,11 @@ export class SpoolIndex {
    * on its way; if all is read, the oldest.
    */
   get expendable(): Indexed | undefined {
-    for (const { positions, next } of this.#unread.toReversed()) {
-      const from = this.#order === 'newest-first' ? 0 : next;
-      for (let at = from; at < positions.length; at += 1) {
-        const item = this.get(positions[at]!);
+    for (const unread of this.#unread.toReversed()) {
+      const { positions } = unread;
+      // What has left is passed for good: else each eviction would look at all that were evicted before.
+      for (; unread.next < positions.length; unread.next += 1) {
+        const item = this.get(positions[unread.next]!);
         if (item) return item;
       }
     }
@@ -191,8 +192,12 @@ export class SpoolIndex {
   }
 
   #pass(unread: Unread): void {
-    if (this.#order === 'newest-first') unread.positions.pop();
-    else unread.next += 1;
+    if (this.#order === 'oldest-first') {
+      unread.next += 1;
+      return;
+    }
+    unread.positions.pop();
+    unread.next = Math.min(unread.next, unread.positions.length);
   }
 
   /** Forgets what was read or has left, where that is more than half. */

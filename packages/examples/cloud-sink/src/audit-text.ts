@@ -1,11 +1,12 @@
 import type { AuditReport, CameraAudit, Finding } from 'edge-relay';
+import { counted } from 'edge-relay-command-line';
 import { duration, megabytes, table } from './table';
 
 /** An audit as people read it. */
 export function auditText(report: AuditReport): string {
   const { cameras, location, rows } = report;
   const parts = [
-    `${location}: ${rows} rows in the manifest, ${cameras.length} cameras\n`,
+    `${location}: ${counted(rows, 'row')} in the manifest, ${counted(cameras.length, 'camera')}\n`,
     table(
       [
         'camera',
@@ -43,7 +44,7 @@ export function auditText(report: AuditReport): string {
       report.damagedObjects,
     ),
     report.unlistedObjects ? finding('Objects without a row in the manifest', report.unlistedObjects) : '',
-    report.damagedRows > 0 ? `${report.damagedRows} lines of the manifest are damaged.\n` : '',
+    report.damagedRows > 0 ? `Damaged lines of the manifest: ${report.damagedRows}\n` : '',
     verdict(report),
   ];
   return parts.filter((part) => part !== '').join('\n');
@@ -92,5 +93,5 @@ function verdict({ complete, verified, rows, missingObjects, damagedObjects, cam
   if (complete) {
     return verified ? 'Nothing is missing, and every byte is as it was stored.\n' : 'Nothing is missing.\n';
   }
-  return `Not complete: ${numbers} numbers and ${missingObjects.count} objects missing, ${damagedObjects.count} objects damaged.\n`;
+  return `Not complete: ${counted(numbers, 'number')} and ${counted(missingObjects.count, 'object')} missing, ${counted(damagedObjects.count, 'object')} damaged.\n`;
 }

@@ -1,8 +1,14 @@
+import { S3Store, Sink } from 'edge-relay';
 import {
   addresses,
+  brokerObjections,
+  certificateFile,
   choice,
   commas,
+  judged,
+  keyFile,
   number,
+  type Objection,
   type OptionsOf,
   onOff,
   operationOptions,
@@ -11,10 +17,12 @@ import {
   pairs,
   port,
   text,
-  textFile,
+  topic,
+  topicFilter,
   whole,
 } from 'edge-relay-command-line';
 import { z } from 'zod';
+import { storeObjections } from './store-objections';
 import { storeOptions } from './store-options';
 
 export type CloudSinkOptions = OptionsOf<typeof options>;
@@ -57,7 +65,7 @@ const options = {
     value: 'url',
     read: commas,
   }),
-  topic: option(text().default('hw3faces'), { text: 'what to store', value: 'topic' }),
+  topic: option(topicFilter().default('hw3faces'), { text: 'what to store', value: 'topic' }),
   clientId: option(text().default('cloud-sink'), {
     text: 'name of the session at the broker; another one for each sink',
     value: 'id',
@@ -68,22 +76,22 @@ const options = {
     value: 'password',
     secret: true,
   }),
-  ca: option(textFile().optional(), {
+  ca: option(certificateFile().optional(), {
     text: 'PEM file of the authority to trust with mqtts://',
     value: 'file',
   }),
-  cert: option(textFile().optional(), {
+  cert: option(certificateFile().optional(), {
     text: 'PEM file of our certificate, for a broker that wants one',
     value: 'file',
   }),
-  key: option(textFile().optional(), { text: 'PEM file of the key of our certificate', value: 'file' }),
+  key: option(keyFile().optional(), { text: 'PEM file of the key of our certificate', value: 'file' }),
   ...storeOptions,
   s3Encryption: option(choice('AES256', 'aws:kms', 'aws:kms:dsse').optional(), {
     text: 'how the service encrypts objects; as the bucket says without it',
     value: 'kind',
   }),
   s3KmsKey: option(text().optional(), { text: 'the key for aws:kms', value: 'id' }),
-  s3StorageClass: option(text().optional(), {
+  s3StorageClass: option(storageClass().optional(), {
     text: 'storage class of objects, such as STANDARD_IA',
     value: 'name',
   }),
@@ -92,7 +100,7 @@ const options = {
     value: 'tags',
     read: pairs,
   }),
-  keyTemplate: option(text().default('{camera}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}'), {
+  keyTemplate: option(template().default('{camera}/dt={captured:%Y-%m-%d}/hour={captured:%H}/{id}.{ext}'), {
     text: 'keys of objects; a wrong one is answered with the fields',
     value: 'template',
   }),
@@ -144,7 +152,7 @@ const options = {
     value: 'token',
     secret: true,
   }),
-  statusTopic: option(text().optional(), {
+  statusTopic: option(topic().optional(), {
     text: 'topic that says whether we are connected, retained: 1, or 0 by last will',
     value: 'topic',
   }),
@@ -158,11 +166,29 @@ export const cloudSink: Program<typeof options> = {
   examples: EXAMPLES,
   options,
   file: options,
-  review: ({ gallery, manifest }) =>
-    gallery !== undefined && !manifest
-      ? ['The gallery shows the manifest: leave out --no-manifest, or --gallery.']
-      : [],
+  review,
 };
+
+/** What is wrong with the options of the sink beside each other. */
+export function review(given: CloudSinkOptions): Objection[] {
+  const names = {
+    url: 'cloudUrl',
+    username: 'username',
+    password: 'password',
+    ca: 'ca',
+    cert: 'cert',
+    key: 'key',
+  };
+  const objections: Objection[] = [...brokerObjections(names, given), ...storeObjections(given)];
+  if (given.gallery !== undefined && !given.manifest) {
+    const message = 'The gallery shows the manifest: leave out --no-manifest, or --gallery.';
+    objections.push({ option: ['gallery'], message });
+  }
+  if (given.gallery !== undefined && given.gallery !== 0 && given.gallery === given.metrics) {
+    objections.push({ option: ['gallery'], message: 'It is the port of --metrics: give each its own.' });
+  }
+  return objections;
+}
 
 function megabytes() {
   return whole(1).transform((count) => count * MEGABYTE);
@@ -170,7 +196,16 @@ function megabytes() {
 
 function tags() {
   const error = 'It must be name=value.';
-  return z.record(z.string(), z.string({ error }), { error });
+  const named = z.record(z.string(), z.string({ error }), { error });
+  return judged(named, (given) => new S3Store('s3://any', { tags: given }));
+}
+
+function storageClass() {
+  return judged(text(), (given) => new S3Store('s3://any', { storageClass: given }));
+}
+
+function template() {
+  return judged(text(), (key) => new Sink('.', { key }));
 }
 
 function accepted() {
@@ -182,5 +217,8 @@ function accepted() {
     }
     return `What is accepted on ${wrong[0]} must be image or any.`;
   };
-  return z.union([kind, z.record(z.string(), kind)], { error });
+  return judged(
+    z.union([kind, z.record(z.string(), kind)], { error }),
+    (accept) => new Sink('.', { accept }),
+  );
 }

@@ -11,7 +11,7 @@ import {
   type Program,
   wayFinding,
 } from 'edge-relay-command-line';
-import { type CloudSinkOptions, cloudSink } from './options';
+import { type CloudSinkOptions, cloudSink, review } from './options';
 import { storeFinding } from './store-finding';
 
 const EXAMPLES = `Examples:
@@ -32,6 +32,7 @@ export const cloudSinkDoctor: Program<typeof options> = {
   examples: EXAMPLES,
   options,
   file: cloudSink.options,
+  review,
 };
 
 /** The clock of a server is told in whole seconds (RFC 9110 section 6.6.1), so that on average it is later by half of one. */

@@ -1,6 +1,7 @@
 import { type ForgetReport, forget } from 'edge-relay';
 import {
   type App,
+  counted,
   date,
   type OptionsOf,
   onOff,
@@ -49,6 +50,10 @@ export const cloudSinkForget: Program<typeof options> = {
   examples: EXAMPLES,
   options,
   file: cloudSink.options,
+  review: ({ camera, track, before }) =>
+    (camera ?? track ?? before) === undefined
+      ? [{ message: 'Say what to forget: --camera, --track or --before, or several of them.' }]
+      : [],
 };
 
 /** `cloud-sink forget`: deletes for good, and proves it. */
@@ -57,9 +62,6 @@ export async function runForget(
   { signal, onStop }: App,
 ): Promise<void> {
   const { camera, track, before, yes = false } = options;
-  if (camera === undefined && track === undefined && before === undefined) {
-    throw new TypeError('Say what to forget: --camera, --track or --before, or several of them.');
-  }
   const stopping = new AbortController();
   onStop(() => stopping.abort(new Error('stopped; the same command goes on with the rest')));
   const progress = new Progress();
@@ -82,7 +84,7 @@ export async function runForget(
 function reportText(report: ForgetReport): string {
   const { dryRun, location, objects, bytes, versions, rows, cameras, first, last, remaining } = report;
   if (objects === 0) return `${location}: nothing fits.\n`;
-  const what = `${objects} objects (${megabytes(bytes)}, ${versions} versions) and ${rows} rows of the manifest, taken from ${first} to ${last}`;
+  const what = `${counted(objects, 'object')} (${megabytes(bytes)}, ${counted(versions, 'version')}) and ${counted(rows, 'row')} of the manifest, taken from ${first} to ${last}`;
   const byCamera = table(['camera', 'objects'], Object.entries(cameras));
   if (dryRun)
     return `${location}: would delete ${what}\n\n${byCamera}\nNothing was deleted. With --yes it is, for good.\n`;

@@ -1,12 +1,15 @@
-import type { S3StoreOptions } from 'edge-relay';
-import { type OptionsOf, onOff, option, text } from 'edge-relay-command-line';
+import { S3Store, type S3StoreOptions, Sink } from 'edge-relay';
+import { judged, type OptionsOf, onOff, option, text } from 'edge-relay-command-line';
 
 export type StoreOptions = OptionsOf<typeof storeOptions>;
 
 /** The options that say where objects are. */
 export const storeOptions = {
-  store: option(text().default('./faces'), { text: 'a folder, or s3://bucket/prefix', value: 'location' }),
-  s3Endpoint: option(text().optional(), {
+  store: option(judged(text(), (location) => new Sink(location)).default('./faces'), {
+    text: 'a folder, or s3://bucket/prefix',
+    value: 'location',
+  }),
+  s3Endpoint: option(judged(text(), (endpoint) => new S3Store('s3://any', { endpoint })).optional(), {
     text: 'address of the S3-compatible service; AWS without it',
     value: 'url',
   }),

@@ -16,6 +16,14 @@ export interface ConfigFile {
 /** `$${`, `${NAME}`, `${NAME:default}`, and what is neither. */
 const VARIABLE = /\$(\$\{)|\$\{([A-Za-z_]\w*)(?::([^}]*))?\}|(\$\{)/g;
 
+/** What to do about errors that say only what is not allowed. */
+const CURES: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'Use spaces.',
+  DUPLICATE_KEY: 'Leave out one of the two lines with this name.',
+  BLOCK_AS_IMPLICIT_KEY: 'Put a text with a colon in it in quotes.',
+  BAD_SCALAR_START: 'Put the text in quotes.',
+};
+
 /** Reads YAML with variables in its values. */
 export function readConfigFile(path: string, environment: Environment): ConfigFile {
   const { isMap, isNode, isScalar, LineCounter, parseDocument, Scalar, visit } = loadYaml();
@@ -37,7 +45,10 @@ export function readConfigFile(path: string, environment: Environment): ConfigFi
   if (document.errors.length > 0) {
     return {
       ...nothing,
-      problems: document.errors.map(({ pos: [offset], message }) => ({ place: at(offset), message })),
+      problems: document.errors.map(({ pos: [offset], code, message }) => {
+        const cure = CURES[code];
+        return { place: at(offset), message: cure === undefined ? message : `${message}. ${cure}` };
+      }),
     };
   }
   if (document.contents !== null && !isMap(document.contents)) {
@@ -46,6 +57,12 @@ export function readConfigFile(path: string, environment: Environment): ConfigFi
   }
   const problems: Problem[] = [];
   visit(document, {
+    Alias(_, node) {
+      if (node.resolve(document)) return;
+      const message = `*${node.source} stands for nothing that is named before. Put a text that begins with * in quotes.`;
+      problems.push({ place: at(node.range?.[0]), message });
+      return visit.REMOVE;
+    },
     Scalar(position, node) {
       if (position === 'key' || typeof node.value !== 'string') return;
       const whole = node.value.replaceAll(VARIABLE, (_, escaped, name, ifNone, unclear) => {

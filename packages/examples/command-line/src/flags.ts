@@ -1,6 +1,17 @@
+import { createRequire } from 'node:module';
 import { Command, Option } from 'commander';
 import { didYouMean } from './nearest';
-import { choicesOf, defaultOf, detailsOf, flagsOf, isSwitch, kebab, type Shape, variableOf } from './option';
+import {
+  choicesOf,
+  defaultOf,
+  detailsOf,
+  flagOf,
+  flagsOf,
+  isSwitch,
+  kebab,
+  type Shape,
+  variableOf,
+} from './option';
 import type { Program } from './settings';
 
 /** What the command line says, by the names of the options; ends the process for help and for wrong use. */
@@ -16,7 +27,10 @@ export function readFlags(
     .addHelpText('after', `\n${note}\n\n${examples}`)
     .configureHelp({ showGlobalOptions: false })
     .showHelpAfterError(`(${name} --help shows all options)`)
+    .version(`${name} ${libraryVersion()}`, '--version', 'print the version and end')
     .allowExcessArguments()
+    .showSuggestionAfterError(false)
+    .configureOutput({ outputError: (text, write) => write(withSuggestion(text, shape)) })
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   for (const [key, schema] of Object.entries(shape)) {
     const { text, repeatable } = detailsOf(schema);
@@ -45,6 +59,23 @@ export function readFlags(
   // Variables are read elsewhere; here they stand in the help alone.
   const entries = Object.keys(shape).filter((key) => command.getOptionValueSource(key) === 'cli');
   return Object.fromEntries(entries.map((key) => [key, given[key]]));
+}
+
+/** The switches' opposites are not in the help, but may be what was meant. */
+function withSuggestion(text: string, shape: Shape): string {
+  const flags = Object.entries(shape).flatMap(([key, schema]) => {
+    const flag = flagOf(key, schema);
+    return isSwitch(schema) ? [flag, opposite(flag)] : [flag];
+  });
+  return text.replace(/(?<=^error: )unknown option '([^'=]+)[^']*'/, (_, flag) => {
+    const near = didYouMean(flag, ['--help', '--version', ...flags]);
+    return `there is no option '${flag}'.${near}`;
+  });
+}
+
+/** The apps go with the library of their release. */
+function libraryVersion(): string {
+  return (createRequire(import.meta.url)('edge-relay/package.json') as { version: string }).version;
 }
 
 function opposite(flag: string): string {

@@ -2,7 +2,7 @@ import { withoutCredentials } from 'edge-relay';
 import type { z } from 'zod';
 import type { ConfigFile } from './config-file';
 import { writtenFlag } from './flags';
-import { detailsOf, flagsOf, isSwitch, readGiven, readSwitch, variableOf } from './option';
+import { detailsOf, flagsOf, isSwitch, readGiven, readSwitch, typeOf, variableOf } from './option';
 import type { Problem } from './problem';
 import { type Environment, variable } from './variables';
 
@@ -25,11 +25,8 @@ export function fromFlag(
   const value = flags[key];
   if (value === undefined) return undefined;
   const flag = writtenFlag(key, schema, value);
-  return {
-    value,
-    origin: flag.replace(/ .*/, ''),
-    complaint: `option '${flag}' argument${shown(schema, value)} is invalid.`,
-  };
+  const argument = isSwitch(schema) ? '' : ` argument${shown(schema, value)}`;
+  return { value, origin: flag.replace(/ .*/, ''), complaint: `option '${flag}'${argument} is invalid.` };
 }
 
 export function fromVariable(key: string, schema: z.ZodType, environment: Environment): Given | undefined {
@@ -63,25 +60,46 @@ export function readValue(
   const result = schema.safeParse(readGiven(schema, given.value));
   if (result.success) return { value: result.data, problems: [] };
   const problems = result.error.issues.map(({ path, message, ...issue }) => {
-    const whole = `${given.complaint} ${message}`;
-    if (!given.file) return { message: whole };
-    // One that stands without a list is read as a list of one.
-    const inside = typeof path[0] === 'number' && !Array.isArray(given.value) ? path.slice(1) : path;
     // What is unknown is pointed at itself.
     const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];
-    const place =
-      unknown === undefined
-        ? given.file.place([key, ...inside])
-        : given.file.placeOfName([key, ...inside, unknown]);
-    return { place, message: whole };
+    return problemWith(given, [key, ...path], `${message}${withoutUnit(schema, given.value)}`, unknown);
   });
   return { problems };
+}
+
+/** `10d` is no number: says in what it is given. */
+function withoutUnit(schema: z.ZodType, value: unknown): string {
+  if (typeOf(schema) !== 'number' || !/^[\d.]+ *[a-z%]+$/i.test(`${value}`)) return '';
+  const { value: unit = 'number' } = detailsOf(schema);
+  return unit === 'number' ? ' Write the number alone.' : ` Write the number of ${unit} alone.`;
+}
+
+/**
+ * What is wrong with what was given of an option, or of a part of it.
+ * @param path the option's name, and the way from there
+ */
+export function problemWith(
+  given: Given,
+  [key = '', ...path]: readonly PropertyKey[],
+  message: string,
+  unknown?: string,
+): Problem {
+  const whole = `${given.complaint} ${message}`;
+  if (!given.file) return { message: whole };
+  // One that stands without a list is read as a list of one.
+  const inside = typeof path[0] === 'number' && !Array.isArray(given.value) ? path.slice(1) : path;
+  const place =
+    unknown === undefined
+      ? given.file.place([key, ...inside])
+      : given.file.placeOfName([key, ...inside, unknown]);
+  return { place, message: whole };
 }
 
 /** A value as it may be seen: ` 'many'`. */
 function shown(schema: z.ZodType, value: unknown): string {
   if (detailsOf(schema).secret) return '';
-  const safe = shownValue(value);
+  // One that may be given again is a list.
+  const safe = shownValue(Array.isArray(value) && value.length === 1 ? value[0] : value);
   return ` '${typeof safe === 'string' ? safe : JSON.stringify(safe)}'`;
 }
 

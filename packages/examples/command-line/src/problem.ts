@@ -7,9 +7,11 @@ export interface Problem {
 
 /** Says what is wrong and ends with exit code 2. */
 export function refuse(program: string, problems: readonly Problem[]): never {
-  for (const { place, message } of problems) {
-    process.stderr.write(`error: ${place === undefined ? '' : `${place}: `}${message}\n`);
-  }
+  const lines = problems.map(({ place, message }) =>
+    place === undefined ? message : `${place}: ${message}`,
+  );
+  // What holds for two cameras is wrong once.
+  for (const line of new Set(lines)) process.stderr.write(`error: ${line}\n`);
   process.stderr.write(`(${program} --help shows all options)\n`);
   process.exit(2);
 }

@@ -4,6 +4,7 @@ import { messageOf } from './message-of';
 import { Meter } from './meter';
 import { OperationServer } from './operation-server';
 import type { OptionsOf, Shape } from './option';
+import { refuse } from './problem';
 import { type Program, readSettings } from './settings';
 
 /** What an app is given to run with. */
@@ -32,7 +33,7 @@ interface WatchOptions {
 /** What a program does with its options. */
 export interface Work<Options> {
   readonly run: (options: Options, app: App) => Promise<void>;
-  /** Makes everything and starts nothing, for `--check`: throws a `TypeError` for what cannot be meant. */
+  /** Makes everything and starts nothing, before the start or for `--check`: throws for what cannot be meant. */
   readonly rehearse?: (options: Options) => Promise<void>;
   /** Whether `--metrics` is heeded; not by who looks at a program that serves them already. @default true */
   readonly isWatched?: boolean;
@@ -54,14 +55,13 @@ export async function runApp<Options extends Shape>(
   process
     .removeAllListeners('warning')
     .on('warning', ({ message }) => log.warn(message.replaceAll(/\s+/g, ' ')));
+  try {
+    await rehearse?.(options);
+  } catch (error) {
+    refuse(program.name, [{ message: log.safe(messageOf(error)) }]);
+  }
   if (isCheck) {
-    try {
-      await rehearse?.(options);
-      process.stdout.write(effective);
-    } catch (error) {
-      process.exitCode = 2;
-      log.error(messageOf(error));
-    }
+    process.stdout.write(effective);
     return;
   }
   const health = new Health(log);

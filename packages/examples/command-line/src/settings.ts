@@ -1,11 +1,12 @@
 import { type ConfigFile, readConfigFile } from './config-file';
 import { type Entry, effective } from './effective';
 import { readFlags } from './flags';
-import { fromFile, fromFlag, fromVariable, type Given, readValue, shownValue } from './given';
+import { fromFile, fromFlag, fromVariable, type Given, problemWith, readValue, shownValue } from './given';
 import { didYouMean } from './nearest';
 import {
   defaultOf,
   detailsOf,
+  flagsOf,
   inFiles,
   type OptionsOf,
   option,
@@ -18,6 +19,16 @@ import { type Problem, refuse } from './problem';
 import { onOff, text } from './values';
 import { type Environment, secretIn, strangeVariables, variable } from './variables';
 
+/** What is wrong with options that are each in order. */
+export interface Objection {
+  /** The option that it is said of, and the way to a part of it: `['source', 0]`. @default none of its own */
+  readonly option?: readonly [string, ...PropertyKey[]];
+  /** What is wrong, and the cure. */
+  readonly message: string;
+  /** `true` for what may be meant: it is told in the log and stops nothing. @default false */
+  readonly isDoubt?: boolean;
+}
+
 /** A program, as its command line shows it. */
 export interface Program<Options extends Shape> {
   readonly name: string;
@@ -29,7 +40,7 @@ export interface Program<Options extends Shape> {
   /** What a file for it may hold, of which it takes what it knows. @default no file */
   readonly file?: Shape;
   /** What is wrong with options that are each in order. */
-  readonly review?: (options: OptionsOf<Options>) => readonly string[];
+  readonly review?: (options: OptionsOf<Options>) => readonly Objection[];
 }
 
 /** What a program has been told, by flag, variable, file, or nobody. */
@@ -125,9 +136,16 @@ export function readSettings<Options extends Shape>(
     if (secret && typeof values[key] === 'string') secrets.push(values[key]);
   }
   const options = values as OptionsOf<Options>;
-  if (problems.length === 0) {
-    problems.push(...(program.review?.(options) ?? []).map((message) => ({ message })));
-  }
+  const objections = problems.length === 0 ? (program.review?.(options) ?? []) : [];
+  const asProblem = ({ option, message }: Objection): Problem => {
+    if (!option) return { message };
+    const [key] = option;
+    const given = chosen.get(key)?.given ?? chosen.get(secretFileOf(key))?.given;
+    return given
+      ? problemWith(given, option, message)
+      : { message: `option '${flagsOf(key, ownShape[key]!)}' is invalid. ${message}` };
+  };
+  problems.push(...objections.filter(({ isDoubt }) => !isDoubt).map(asProblem));
   if (problems.length > 0) refuse(program.name, problems);
   const isShown = ({ key }: Entry) =>
     detailsOf(ownShape[key]!).only === undefined && !isHolder(key, ownShape);
@@ -136,11 +154,10 @@ export function readSettings<Options extends Shape>(
     isCheck: values.check === true,
     effective: effective(program.name, entries.filter(isShown)),
     secrets,
-    warnings: strangeVariables(
-      environment,
-      { ...shape, ...withSecretFiles(program.file ?? {}) },
-      program.name,
-    ),
+    warnings: [
+      ...objections.filter(({ isDoubt }) => isDoubt).map(({ message }) => message),
+      ...strangeVariables(environment, { ...shape, ...withSecretFiles(program.file ?? {}) }, program.name),
+    ],
   };
 }
 
@@ -150,7 +167,8 @@ function readSecret(path: string, { origin }: Given, problems: Problem[]): strin
     if (secret !== '') return secret;
     problems.push({ message: `${origin}: the file ${path} is empty; it should hold the secret.` });
   } catch (error) {
-    problems.push({ message: `${origin}: the secret cannot be read (${(error as Error).message}).` });
+    const why = `the secret cannot be read from ${path} (${(error as Error).message})`;
+    problems.push({ message: `${origin}: ${why}. Name a file that holds it, and that we may read.` });
   }
   return undefined;
 }
@@ -161,8 +179,14 @@ function unknownKeys(file: ConfigFile, shape: Shape): Problem[] {
     .filter((key) => !known.includes(key))
     .map((key) => ({
       place: file.placeOfName([key]),
-      message: `there is no option '${key}'.${didYouMean(key, known)}`,
+      message: `there is no option '${key}'.${didYouMean(meantBy(key, file.values[key]), known)}`,
     }));
+}
+
+/** Some write `s3: { endpoint: … }` for s3Endpoint, or the variable's name. */
+function meantBy(key: string, value: unknown): string {
+  const [inner = ''] = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  return `${key.replace(/^EDGE_RELAY_/, '')}${inner}`;
 }
 
 function isHolder(key: string, shape: Shape): boolean {

@@ -1,20 +1,19 @@
-import { readFileSync } from 'node:fs';
-import { withoutCredentials } from 'edge-relay';
+import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { nearest } from './nearest';
 
 /** A whole number of at least `minimum`, and of at most `maximum` where there is one. */
 export function whole(minimum: number, maximum?: number) {
   const error = `It must be a whole number ${range(minimum, maximum)}.`;
-  const least = z.int({ error }).min(minimum, { error });
-  return maximum === undefined ? least : least.max(maximum, { error });
+  const least = z.int({ error }).min(minimum, { error, abort: true });
+  return maximum === undefined ? least : least.max(maximum, { error, abort: true });
 }
 
 /** A number of at least `minimum`, and of at most `maximum` where there is one. */
 export function number(minimum: number, maximum?: number) {
   const error = `It must be a number ${range(minimum, maximum)}.`;
-  const least = z.number({ error }).min(minimum, { error });
-  return maximum === undefined ? least : least.max(maximum, { error });
+  const least = z.number({ error }).min(minimum, { error, abort: true });
+  return maximum === undefined ? least : least.max(maximum, { error, abort: true });
 }
 
 /** 0 for any that is free. */
@@ -30,8 +29,12 @@ export function onOff() {
 
 export function text() {
   const error = ({ input }: { readonly input?: unknown }) =>
-    input === '' ? 'It must not be empty.' : 'It must be text; a number is written in quotes.';
-  return z.string({ error }).min(1, { error });
+    input === ''
+      ? 'It must not be empty.'
+      : typeof input === 'object'
+        ? 'It must be one text, without a list or names of its own.'
+        : 'It must be text; a number is written in quotes.';
+  return z.string({ error }).min(1, { error, abort: true });
 }
 
 export function choice<const Names extends readonly [string, ...string[]]>(...names: Names) {
@@ -40,6 +43,13 @@ export function choice<const Names extends readonly [string, ...string[]]>(...na
       const near = typeof input === 'string' ? nearest(input, names) : undefined;
       return `It must be ${listed(names)}.${near === undefined ? '' : ` Did you mean ${near}?`}`;
     },
+  });
+}
+
+/** The path of a folder, which is made where it is missing. */
+export function folder() {
+  return text().refine((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false, {
+    error: 'It must be a folder, and a file has that name.',
   });
 }
 
@@ -69,18 +79,6 @@ export function date() {
     context.addIssue({ code: 'custom', message });
     return z.NEVER;
   });
-}
-
-const ADDRESS = /^(mqtt|mqtts|ws|wss|tcp|ssl):\/\/./i;
-
-/** Addresses of a broker, in the order to try them; read them with `commas`. */
-export function addresses() {
-  const error = 'It must be an address, or several in the order to try them.';
-  const address = z.string({ error }).regex(ADDRESS, {
-    error: ({ input }) =>
-      `${JSON.stringify(withoutCredentials(`${input}`))} is not a broker's address, such as mqtt://localhost, mqtts://… or wss://….`,
-  });
-  return z.array(address, { error }).min(1, { error });
 }
 
 /** Reads one text or several with commas between them (within an address a comma is written %2C). */

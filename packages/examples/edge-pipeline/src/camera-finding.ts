@@ -1,5 +1,5 @@
 import { type FrameSource, listCameras, RelayError } from 'edge-relay';
-import type { Finding } from 'edge-relay-command-line';
+import { counted, type Finding } from 'edge-relay-command-line';
 import { cameraWish } from './list-cameras';
 import type { EdgePipelineOptions } from './options';
 
@@ -53,5 +53,5 @@ async function modesOf(location: string, options: EdgePipelineOptions): Promise<
   const found = cameras.find(({ path, stablePath }) => path === location || stablePath === location);
   if (!found?.chosen) return '';
   const { width, height, encoding, framesPerSecond } = found.chosen;
-  return `; of ${found.modes.length} modes it takes ${width} x ${height}, ${encoding}, ${framesPerSecond} a second`;
+  return `; of ${counted(found.modes.length, 'mode')} it takes ${width} x ${height}, ${encoding}, ${framesPerSecond} a second`;
 }

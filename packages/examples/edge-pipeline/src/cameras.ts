@@ -1,5 +1,5 @@
 import type { FrameSource } from 'edge-relay';
-import type { App } from 'edge-relay-command-line';
+import { type App, counted } from 'edge-relay-command-line';
 
 const DAMAGE_EVERY_MS = 60_000;
 
@@ -33,5 +33,5 @@ export function watchCamera(source: FrameSource, { log, health }: App): void {
 /** What a camera has given, as a line. */
 export function summaryOf({ camera, stats }: FrameSource): string {
   const { captured, dropped, damaged, restarts, stalls } = stats;
-  return `${camera}: ${captured} frames, ${dropped} dropped, ${damaged} damaged, ${restarts} restarts (${stalls} stalls)`;
+  return `${camera}: ${counted(captured, 'frame')}, ${dropped} dropped, ${damaged} damaged, ${counted(restarts, 'restart')} (${counted(stalls, 'stall')})`;
 }

@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { FaceDetector, FaceSelector, type FrameSource, Publisher } from 'edge-relay';
+import {
+  FaceDetector,
+  type FaceDetectorOptions,
+  FaceSelector,
+  type FaceSelectorOptions,
+  type FrameSource,
+  Publisher,
+} from 'edge-relay';
 import { edgeBroker } from './brokers';
 import type { EdgePipelineOptions } from './options';
 import { makeSources } from './sources';
@@ -15,34 +22,9 @@ export interface DetectStages extends AsyncDisposable {
 
 /** Makes them, and starts nothing. */
 export function makeStages(options: EdgePipelineOptions): DetectStages {
-  const isHomework = options.preset === 'homework';
   const cameras = makeSources(options.source!, options);
-  const detector = new FaceDetector({
-    preset: options.preset,
-    cascade: options.cascade,
-    scaleFactor: options.scaleFactor,
-    minNeighbors: options.minNeighbors,
-    minFaceSize: options.minFaceSize,
-    maxFaceSize: options.maxFaceSize,
-    detectionWidth: options.detectionWidth,
-    workers: options.workers,
-    motionGate: options.motionGate,
-    closeLooks: options.closeLooks,
-    fullLookMs: options.fullLookMs,
-    budgetMs: options.budgetMs,
-  });
-  const selector = new FaceSelector({
-    policy: options.policy ?? (isHomework ? 'all' : 'best'),
-    latestSeconds: options.latestSeconds,
-    everySeconds: options.everySeconds,
-    count: options.count,
-    gapSeconds: options.gapSeconds,
-    minimumQuality: options.minimumQuality,
-    budget: { picturesPerMinute: options.picturesPerMinute, bytesPerMinute: options.bytesPerMinute },
-    format: options.format ?? (isHomework ? 'png' : 'jpeg'),
-    margin: options.margin,
-    quality: options.quality,
-  });
+  const detector = new FaceDetector(detectorOptions(options));
+  const selector = new FaceSelector(selectorOptions(options));
   const publisher = new Publisher({
     ...edgeBroker(options),
     topic: options.edgeTopic,
@@ -58,6 +40,41 @@ export function makeStages(options: EdgePipelineOptions): DetectStages {
     await closeCameras(cameras);
   };
   return { cameras, detector, selector, publisher, close, [Symbol.asyncDispose]: close };
+}
+
+/** The library's words for what the detector is told. */
+export function detectorOptions(options: EdgePipelineOptions): FaceDetectorOptions {
+  return {
+    preset: options.preset,
+    cascade: options.cascade,
+    scaleFactor: options.scaleFactor,
+    minNeighbors: options.minNeighbors,
+    minFaceSize: options.minFaceSize,
+    maxFaceSize: options.maxFaceSize,
+    detectionWidth: options.detectionWidth,
+    workers: options.workers,
+    motionGate: options.motionGate,
+    closeLooks: options.closeLooks,
+    fullLookMs: options.fullLookMs,
+    budgetMs: options.budgetMs,
+  };
+}
+
+/** The same for the selector. */
+export function selectorOptions(options: EdgePipelineOptions): FaceSelectorOptions {
+  const isHomework = options.preset === 'homework';
+  return {
+    policy: options.policy ?? (isHomework ? 'all' : 'best'),
+    latestSeconds: options.latestSeconds,
+    everySeconds: options.everySeconds,
+    count: options.count,
+    gapSeconds: options.gapSeconds,
+    minimumQuality: options.minimumQuality,
+    budget: { picturesPerMinute: options.picturesPerMinute, bytesPerMinute: options.bytesPerMinute },
+    format: options.format ?? (isHomework ? 'png' : 'jpeg'),
+    margin: options.margin,
+    quality: options.quality,
+  };
 }
 
 export async function closeCameras(cameras: readonly FrameSource[]): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FrameSource, GapReporter, merge, Preview, type Publisher, pipeline } from 'edge-relay';
-import { type App, bar, Progress } from 'edge-relay-command-line';
+import { type App, bar, counted, Progress } from 'edge-relay-command-line';
 import { isolation } from './bridge';
 import { announceCameras } from './camera-status';
 import { summaryOf, watchCamera } from './cameras';
@@ -45,7 +45,7 @@ export async function detect(
   publisher.on('silent', ({ outstanding }) =>
     log.change(
       'receipts',
-      `no receipt comes for ${outstanding} faces: is --receipts on at the bridge and at cloud-sink?`,
+      `no receipt comes for ${counted(outstanding, 'face')}: is --receipts on at the bridge and at cloud-sink?`,
       'warn',
     ),
   );
@@ -72,7 +72,9 @@ export async function detect(
     // What is on disk is safe: only who ends by himself waits until the broker has it.
     const { spooled } = publisher.stats;
     if (spooled > 0 && !app.isStopping)
-      log.info(`the source has ended; ${spooled} faces on disk wait for the broker`);
+      log.info(
+        `the source has ended; ${counted(spooled, 'face')} on disk ${spooled === 1 ? 'waits' : 'wait'} for the broker`,
+      );
     while (!app.isStopping && publisher.stats.spooled > 0) await sleep(50, undefined, { signal });
   } finally {
     stopShowing?.();
@@ -83,15 +85,17 @@ export async function detect(
     const { people, refused } = selector.stats;
     const stored = options.receipts ? `, ${faces.stored} stored` : '';
     log.info(
-      `${captured} frames (${dropped} dropped), ${people} people, ${faces.published} faces, ${faces.acknowledged} acknowledged${stored}`,
+      `${counted(captured, 'frame')} (${dropped} dropped), ${counted(people, 'person', 'people')}, ${counted(faces.published, 'face')}, ${faces.acknowledged} acknowledged${stored}`,
     );
     const { wholeLooks, fieldLooks, closeLooks, unchanged } = detector.stats;
     log.info(
-      `looked at ${wholeLooks} whole frames, ${fieldLooks} parts, ${closeLooks} faces closely; ${unchanged} frames showed nothing new`,
+      `looked at ${counted(wholeLooks, 'whole frame')}, ${counted(fieldLooks, 'part')}, ${counted(closeLooks, 'face')} closely; ${counted(unchanged, 'frame')} showed nothing new`,
     );
-    if (refused > 0) log.info(`${refused} faces kept back by the budget or for their quality`);
+    if (refused > 0) log.info(`${counted(refused, 'face')} kept back by the budget or for their quality`);
     if (faces.spooled > 0 && !options.spool) {
-      log.warn(`${faces.spooled} faces are lost: no broker has taken them over; --spool keeps them on disk`);
+      log.warn(
+        `${counted(faces.spooled, 'face is', 'faces are')} lost: no broker has taken ${faces.spooled === 1 ? 'it' : 'them'} over; --spool keeps faces on disk`,
+      );
     }
   }
 }
@@ -102,7 +106,7 @@ function showProgress(cameras: readonly FrameSource[], publisher: Publisher, fra
     const captured = total(cameras, 'captured');
     progress.show(
       () =>
-        `${bar(captured, frames)}  ${captured} of ${frames} frames, ${publisher.stats.acknowledged} faces sent`,
+        `${bar(captured, frames)}  ${captured} of ${counted(frames, 'frame')}, ${counted(publisher.stats.acknowledged, 'face')} sent`,
     );
   }, 100);
   return () => {

@@ -1,8 +1,14 @@
+import { FaceDetector, FaceSelector, FrameSource } from 'edge-relay';
 import {
   addresses,
+  certificateFile,
   choice,
   commas,
+  folder,
+  judged,
+  keyFile,
   number,
+  type Objection,
   type OptionsOf,
   onOff,
   operationOptions,
@@ -10,10 +16,13 @@ import {
   type Program,
   port,
   text,
-  textFile,
+  topic,
+  topicFilter,
   whole,
 } from 'edge-relay-command-line';
 import { cameraOptions } from './camera-options';
+import { cascade, margin } from './detection-values';
+import { reviewTogether } from './objections';
 import { readSources, sources } from './sources';
 
 export type EdgePipelineOptions = OptionsOf<typeof options>;
@@ -62,7 +71,7 @@ const options = {
     repeatable: true,
     read: readSources,
   }),
-  camera: option(text().optional(), {
+  camera: option(judged(text(), (camera) => new FrameSource('any.jpg', { camera })).optional(), {
     text: 'name in ids and keys; from the source without it',
     value: 'name',
   }),
@@ -72,11 +81,14 @@ const options = {
   }),
   ...cameraOptions,
   preset: option(choice('homework').optional(), { text: 'settings of the detector by name', value: 'name' }),
-  cascade: option(text().optional(), {
+  cascade: option(cascade().optional(), {
     text: 'frontalface_alt2, frontalface_default, or a file',
     value: 'name',
   }),
-  scaleFactor: option(number(1).optional(), { text: 'step between sizes looked for', value: 'number' }),
+  scaleFactor: option(judged(number(1), (scaleFactor) => new FaceDetector({ scaleFactor })).optional(), {
+    text: 'step between sizes looked for',
+    value: 'number',
+  }),
   minNeighbors: option(whole(0).optional(), { text: 'windows that must agree', value: 'number' }),
   minFaceSize: option(whole(0).optional(), { text: 'smallest face, in the full frame', value: 'pixels' }),
   maxFaceSize: option(whole(0).optional(), { text: 'largest face, in the full frame', value: 'pixels' }),
@@ -110,7 +122,10 @@ const options = {
     value: 'seconds',
   }),
   everySeconds: option(number(0.1).optional(), { text: 'best-every: the period', value: 'seconds' }),
-  count: option(whole(1).optional(), { text: 'top-k: pictures of a visit at the most', value: 'number' }),
+  count: option(judged(whole(1), (count) => new FaceSelector({ policy: 'top-k', count })).optional(), {
+    text: 'top-k: pictures of a visit at the most',
+    value: 'number',
+  }),
   gapSeconds: option(number(0.1).optional(), {
     text: 'somebody unseen for so long has left',
     value: 'seconds',
@@ -127,7 +142,7 @@ const options = {
     text: 'budget; what is beyond is not sent, but counted',
     value: 'number',
   }),
-  margin: option(number(0).optional(), {
+  margin: option(margin().optional(), {
     text: 'added around the face, as a share of its size',
     value: 'share',
   }),
@@ -141,48 +156,54 @@ const options = {
     value: 'url',
     read: commas,
   }),
-  edgeTopic: option(text().default('hw3facestx2'), { text: 'topic at the local broker', value: 'topic' }),
+  edgeTopic: option(topicFilter().default('hw3facestx2'), {
+    text: 'topic at the local broker',
+    value: 'topic',
+  }),
   edgeUsername: option(text().optional(), { text: 'user at the local broker', value: 'name' }),
   edgePassword: option(text().optional(), {
     text: 'password at the local broker; better by environment',
     value: 'password',
     secret: true,
   }),
-  edgeCa: option(textFile().optional(), {
+  edgeCa: option(certificateFile().optional(), {
     text: 'PEM file of the authority to trust with mqtts://',
     value: 'file',
   }),
-  edgeCert: option(textFile().optional(), {
+  edgeCert: option(certificateFile().optional(), {
     text: 'PEM file of our certificate, for a broker that wants one',
     value: 'file',
   }),
-  edgeKey: option(textFile().optional(), { text: 'PEM file of the key of our certificate', value: 'file' }),
+  edgeKey: option(keyFile().optional(), { text: 'PEM file of the key of our certificate', value: 'file' }),
   cloudUrl: option(addresses().optional(), {
     text: 'the cloud broker (bridge, both); several with commas, tried in order',
     value: 'url',
     read: commas,
   }),
-  cloudTopic: option(text().default('hw3faces'), { text: 'topic at the cloud broker', value: 'topic' }),
+  cloudTopic: option(topicFilter().default('hw3faces'), {
+    text: 'topic at the cloud broker',
+    value: 'topic',
+  }),
   cloudUsername: option(text().optional(), { text: 'user at the cloud broker', value: 'name' }),
   cloudPassword: option(text().optional(), {
     text: 'password at the cloud broker; better by environment',
     value: 'password',
     secret: true,
   }),
-  cloudCa: option(textFile().optional(), {
+  cloudCa: option(certificateFile().optional(), {
     text: 'PEM file of the authority to trust with mqtts://',
     value: 'file',
   }),
-  cloudCert: option(textFile().optional(), {
+  cloudCert: option(certificateFile().optional(), {
     text: 'PEM file of our certificate, for a broker that wants one',
     value: 'file',
   }),
-  cloudKey: option(textFile().optional(), { text: 'PEM file of the key of our certificate', value: 'file' }),
+  cloudKey: option(keyFile().optional(), { text: 'PEM file of the key of our certificate', value: 'file' }),
   bridgeClientId: option(text().optional(), {
     text: "name of the bridge's session at the local broker",
     value: 'id',
   }),
-  spool: option(text().optional(), {
+  spool: option(folder().optional(), {
     text: 'keeps what is on its way on disk, so that a killed process loses nothing',
     value: 'folder',
   }),
@@ -194,11 +215,11 @@ const options = {
     text: 'address of the page; 0.0.0.0 shows it to anybody who can reach us',
     value: 'address',
   }),
-  statusTopic: option(text().optional(), {
+  statusTopic: option(topic().optional(), {
     text: 'topic at the local broker that says whether the detector is connected, retained: 1, or 0 by last will; <topic>/<camera> says how each camera is',
     value: 'topic',
   }),
-  bridgeStatusTopic: option(text().optional(), {
+  bridgeStatusTopic: option(topic().optional(), {
     text: 'the same of the bridge, at both brokers',
     value: 'topic',
   }),
@@ -215,15 +236,21 @@ export const edgePipeline: Program<typeof options> = {
   review,
 };
 
-function review({ listCameras, role, source, cloudUrl, preview }: EdgePipelineOptions): string[] {
+/** What is missing, and what is wrong with options beside each other. */
+function review(given: EdgePipelineOptions): Objection[] {
+  const { listCameras, role, source, cloudUrl, preview } = given;
   if (listCameras) return [];
-  return [
+  const missing = [
     role !== 'bridge' && source === undefined && `role ${role} needs --source (or EDGE_RELAY_SOURCE)`,
     role !== 'detect' &&
       cloudUrl === undefined &&
       `role ${role} needs --cloud-url (or EDGE_RELAY_CLOUD_URL); for faces without a bridge: --role detect`,
-    role === 'bridge' &&
-      preview !== undefined &&
-      'role bridge sees nothing; --preview is for detect and both',
   ].filter((message) => message !== false);
+  const objections: Objection[] = [...missing.map((message) => ({ message })), ...reviewTogether(given)];
+  if (preview !== undefined && preview !== 0 && preview === given.metrics) {
+    objections.push({ option: ['preview'], message: 'It is the port of --metrics: give each its own.' });
+  }
+  if (role !== 'bridge' || preview === undefined) return objections;
+  const message = 'Role bridge sees nothing; --preview is for detect and both.';
+  return [...objections, { option: ['preview'], message }];
 }

@@ -14,6 +14,7 @@ import {
 import { cloudBroker, edgeBroker } from './brokers';
 import { cameraFinding } from './camera-finding';
 import { ffmpegFinding } from './ffmpeg-finding';
+import { reviewTogether } from './objections';
 import { edgePipeline } from './options';
 import { makeSources } from './sources';
 import { spoolFinding } from './spool-finding';
@@ -36,6 +37,8 @@ export const edgePipelineDoctor: Program<typeof options> = {
   examples: EXAMPLES,
   options,
   file: edgePipeline.options,
+  // What is missing is a finding.
+  review: reviewTogether,
 };
 
 /** `edge-pipeline doctor`: looks at what the device needs. */

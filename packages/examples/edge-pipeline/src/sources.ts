@@ -1,5 +1,5 @@
 import { FrameSource } from 'edge-relay';
-import { didYouMean, type OptionsOf, readAll } from 'edge-relay-command-line';
+import { complaintOf, didYouMean, type Objection, type OptionsOf, readAll } from 'edge-relay-command-line';
 import { z } from 'zod';
 import { cameraOptions, frameSourceOptions } from './camera-options';
 
@@ -71,27 +71,52 @@ function placeOf(location: string): { location: string } | { command: readonly s
   return { command: words(location.slice(COMMAND.length)) };
 }
 
-/** A FrameSource each; throws a `TypeError` for two of one name. */
-export function makeSources(
-  settings: readonly SourceSetting[],
-  { camera, ...common }: OptionsOf<typeof cameraOptions> & { readonly camera?: string | undefined },
-): FrameSource[] {
-  if (camera !== undefined && settings.length > 1) {
-    throw new TypeError('--camera names one source; with several, write --source name=location.');
+/** What holds for all sources. */
+type CommonSettings = OptionsOf<typeof cameraOptions> & { readonly camera?: string | undefined };
+
+/** A FrameSource each. */
+export function makeSources(settings: readonly SourceSetting[], common: CommonSettings): FrameSource[] {
+  return settings.map((setting) => makeSource(setting, common));
+}
+
+function makeSource(
+  { name, location, command, ...own }: SourceSetting,
+  { camera, ...common }: CommonSettings,
+): FrameSource {
+  const options = frameSourceOptions({ ...common, ...own });
+  const called = name ?? camera;
+  return new FrameSource(command ? { command } : location!, {
+    ...options,
+    ...(called !== undefined && { camera: called }),
+  });
+}
+
+/** What is wrong with sources beside each other, or beside what holds for all. */
+export function sourceObjections(settings: readonly SourceSetting[], common: CommonSettings): Objection[] {
+  if (common.camera !== undefined && settings.length > 1) {
+    const message = 'It names one source; with several, write --source name=location.';
+    return [{ option: ['camera'], message }];
   }
-  const made = settings.map(({ name = camera, location, command, ...own }) => {
-    const options = frameSourceOptions({ ...common, ...own });
-    const place = command ? { command } : location!;
-    return new FrameSource(place, { ...options, ...(name !== undefined && { camera: name }) });
+  const wrong = settings.flatMap((setting, index) => {
+    const complaint = complaintOf(() => makeSource(setting, common));
+    return complaint === undefined ? [] : [sourceObjection(complaint, setting, index)];
   });
-  made.forEach((one, index) => {
-    const other = made.findIndex(({ camera: called }) => called === one.camera);
-    if (other === index) return;
-    throw new TypeError(
-      `Two sources are called ${one.camera}: give each a name of its own, --source name=location.`,
-    );
+  if (wrong.length > 0) return wrong;
+  const names = makeSources(settings, common).map(({ camera }) => camera);
+  return names.flatMap((name, index) => {
+    if (names.indexOf(name) === index) return [];
+    const message = `Two sources are called ${name}: give each a name of its own, --source name=location.`;
+    return [{ option: ['source', index] as const, message }];
   });
-  return made;
+}
+
+/** Said of the option that does not go with the source, where it stands, or else of the source. */
+function sourceObjection(complaint: string, setting: SourceSetting, index: number): Objection {
+  // Some limits are in seconds here, and in milliseconds in the library.
+  const ours = complaint.replace(/^(stall|open)Ms /, (_, name) => `${name}Seconds `);
+  const [, name = '', rest = ''] = /^(\w+) ((?:must|does) .*)$/s.exec(ours) ?? [];
+  if (!Object.hasOwn(cameraOptions, name)) return { option: ['source', index], message: ours };
+  return { option: Object.hasOwn(setting, name) ? ['source', index, name] : [name], message: `It ${rest}` };
 }
 
 /** A word of a command as a shell would see it, or (second) a quote that is not closed. */

@@ -12,7 +12,7 @@ try {
     const boxes = faces.map(
       ({ box, score }) => `${box.x},${box.y} ${box.width}x${box.height} (${score.toFixed(2)})`,
     );
-    console.log([`${path}: ${faces.length} faces`, ...boxes].join('\n  '));
+    console.log([`${path}: ${faces.length} ${faces.length === 1 ? 'face' : 'faces'}`, ...boxes].join('\n  '));
   }
 } finally {
   await detector.close();
