@@ -317,6 +317,16 @@ describe('the log', () => {
     expect(app.output).not.toContain(secret);
   });
 
+  it.each(['--store', '--s3-endpoint', '--cloud-url'])(
+    'shows no password of an address that %s refuses',
+    async (option) => {
+      const app = startApp('cloud-sink', ['--store', 's3://faces', option, `s3://anna:open/${secret}@faces`]);
+      expect(await app.ended, app.log).toBe(2);
+      expect(app.log).toContain('s3://***@faces');
+      expect(app.log).not.toContain(secret);
+    },
+  );
+
   it('hides a password that a program prints, of whom nobody knows that it is one', async () => {
     const camera = `exec:sh -c 'echo the word is ${secret} >&2; exit 3'`;
     const app = startApp(
