@@ -23,8 +23,10 @@ const { values, positionals } = parseArgs({
     parallel: { type: 'string', default: '1,4,16,64' },
     /** Seconds for each way, spread over all rounds. */
     seconds: { type: 'string', default: '3' },
-    /** Messages that lie with the broker for the homework's way and for ours. */
-    messages: { type: 'string', default: '5000' },
+    /** Messages that lie with the broker for the homework's way and for ours, and that count. */
+    messages: { type: 'string', default: '8000' },
+    /** Messages before those, for both: a sink runs for months, and compiles in its first second. */
+    'warm-up': { type: 'string', default: '4000' },
     /** `s3`, `files` or `mqtt`: only this part. */
     only: { type: 'string', default: '' },
     /** Threads that Node uses for files (`UV_THREADPOOL_SIZE`); four unless it is told. The most of them over MQTT. */
@@ -38,6 +40,7 @@ const ROUNDS = 6;
 const BROKER_ROUNDS = 5;
 const SIDE = 82;
 const messages = Number(values.messages);
+const warmUp = Number(values['warm-up']);
 
 type Put = (name: string) => Promise<unknown>;
 
@@ -134,11 +137,14 @@ async function compareWithHomework(face: Buffer): Promise<void> {
   type Command = (port: string, folder: string, count: number) => string[];
   const ours = (accept: string): Command => {
     return (port, folder, count) => {
-      return [process.execPath, self, `--messages=${count}`, `--accept=${accept}`, 'sink', port, folder];
+      const counts = [`--messages=${count}`, `--warm-up=${warmUp}`];
+      return [process.execPath, self, ...counts, `--accept=${accept}`, 'sink', port, folder];
     };
   };
   const ways: Record<string, Command> = {
-    'paho callback': (port, folder, count) => ['/usr/bin/python3', script, port, folder, `${count}`],
+    'paho callback': (port, folder, count) => {
+      return ['/usr/bin/python3', script, port, folder, `${count}`, `${warmUp}`];
+    },
     // What the callback does, which looks at no picture, and what a sink does unless told otherwise.
     "Subscriber and Sink, accept 'any'": ours('any'),
     'Subscriber and Sink': ours('image'),
@@ -184,20 +190,21 @@ async function runSink(port: number, folder: string): Promise<void> {
   }
   const sink = new Sink(folder, { accept: values.accept === 'any' ? 'any' : 'image' });
   const durations: number[] = [];
-  let startedAt = 0;
+  let [stored, startedAt] = [0, performance.now()];
   const timed = {
     name: 'timed sink',
     concurrency: sink.concurrency,
     write: async (message: Message) => {
       const from = performance.now();
-      startedAt ||= from;
       await sink.write(message);
-      if (durations.push(performance.now() - from) === messages) void faces.close();
+      stored += 1;
+      if (stored <= warmUp) startedAt = performance.now();
+      else if (durations.push(performance.now() - from) === messages) void faces.close();
     },
   };
   await pipeline(faces, timed);
   const seconds = (performance.now() - startedAt) / 1000;
-  if (sink.stats.stored !== messages) throw new Error(`stored ${sink.stats.stored} of ${messages}`);
+  if (sink.stats.stored !== warmUp + messages) throw new Error(`stored ${sink.stats.stored}, not all`);
   console.log(
     JSON.stringify({
       objectsPerSecond: Math.round(messages / seconds),
@@ -208,9 +215,10 @@ async function runSink(port: number, folder: string): Promise<void> {
 
 async function publishAll(url: string, face: Buffer): Promise<void> {
   const client = await mqtt.connectAsync(url, { protocolVersion: 5 });
-  for (let index = 0; index < messages; index += 100) {
+  const count = warmUp + messages;
+  for (let index = 0; index < count; index += 100) {
     await Promise.all(
-      Array.from({ length: Math.min(100, messages - index) }, (_, offset) =>
+      Array.from({ length: Math.min(100, count - index) }, (_, offset) =>
         client.publishAsync('faces', face, {
           qos: 1,
           properties: { userProperties: propertiesOf(`face-${index + offset}`) },

@@ -71,7 +71,9 @@ function chunksOf(bytes: Buffer): { readonly header: Buffer; readonly pixels: Bu
       pieces.push(content);
     } else if (type === 'IEND') {
       const isEnd = content.length === 0 && end === bytes.length && header?.length === HEADER_BYTES;
-      return isEnd && header ? { header, pixels: Buffer.concat(pieces) } : undefined;
+      if (!(isEnd && header)) return undefined;
+      const [piece] = pieces;
+      return { header, pixels: piece && pieces.length === 1 ? piece : Buffer.concat(pieces) };
     } else if (!HARMLESS.has(type)) return undefined;
     before = type;
     at = end;

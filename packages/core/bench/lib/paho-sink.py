@@ -1,14 +1,15 @@
 """A sink as people write it: paho-mqtt, one callback that opens a file, writes it and syncs it.
-Arguments: the port, a folder, how many messages to wait for."""
+Arguments: the port, a folder, how many messages to measure, how many before those."""
 import json
 import os
 import sys
 import time
 import paho.mqtt.client as mqtt
 
-port, folder, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+port, folder, count, warm_up = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 durations = []
-started = None
+stored = 0
+started = time.perf_counter()
 
 
 def on_connect(client, userdata, flags, code):
@@ -18,13 +19,16 @@ def on_connect(client, userdata, flags, code):
 
 
 def on_message(client, userdata, message):
-    global started
+    global started, stored
     now = time.perf_counter()
-    started = started or now
-    with open(os.path.join(folder, f"{len(durations)}.png"), "wb") as file:
+    with open(os.path.join(folder, f"{stored}.png"), "wb") as file:
         file.write(message.payload)
         file.flush()
         os.fsync(file.fileno())
+    stored += 1
+    if stored <= warm_up:
+        started = time.perf_counter()
+        return
     durations.append(time.perf_counter() - now)
     if len(durations) == count:
         seconds = time.perf_counter() - started

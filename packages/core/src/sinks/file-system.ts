@@ -1,4 +1,4 @@
-import { close, constants, fsync, open, writeFile } from 'node:fs';
+import { close, constants, fsync, open, write } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -6,7 +6,7 @@ import { codeOf } from './file-errors';
 
 // By descriptor: a FileHandle costs more than some of the calls that it is for.
 const openFile = promisify(open);
-const writeTo = promisify(writeFile);
+const writeTo = promisify(write);
 const syncFile = promisify(fsync);
 const closeFile = promisify(close);
 
@@ -26,7 +26,7 @@ export interface FoundFile {
 export async function writeDurably(path: string, data: Uint8Array): Promise<void> {
   const file = await openFile(path, NEW_FILE);
   try {
-    await writeTo(file, data);
+    for (let at = 0; at < data.byteLength; ) at += (await writeTo(file, data, at)).bytesWritten;
     if (!THROUGH) await syncFile(file);
   } finally {
     // Mounted buckets upload only now, and fail only now.
