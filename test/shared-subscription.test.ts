@@ -9,8 +9,8 @@ import { type AppProcess, startApp, until } from './app-process';
 import { temporaryFolder } from './materials';
 
 const SINKS = ['archive-1', 'archive-2', 'archive-3'];
-const FACES = 400;
-const KILLS = 12;
+const FACES = 200;
+const KILLS = 6;
 const running = new Map<string, AppProcess>();
 
 afterEach(async () => {
