@@ -32,6 +32,7 @@ export type {
   OutgoingMessage,
   PublisherEvents,
   PublisherOptions,
+  PublishWaiter,
   ReceiptOptions,
 } from './mqtt/publisher-options';
 export { type RoundTrip, type RoundTripOptions, roundTrip } from './mqtt/round-trip';
@@ -111,7 +112,15 @@ export { type JpegCaptureOptions, MjpegCapture } from './sources/mjpeg-capture';
 export { VideoCapture, type VideoCaptureOptions } from './sources/video-capture';
 export { LmdbSpool, type LmdbSpoolOptions } from './spool/lmdb-spool';
 export { MemorySpool, type MemorySpoolOptions } from './spool/memory-spool';
-export type { FullPolicy, SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool/spool';
+export type {
+  AppendWaiter,
+  FullPolicy,
+  SetAside,
+  Spool,
+  SpoolDrop,
+  SpoolEntry,
+  SpoolOrder,
+} from './spool/spool';
 export type { SpoolHolder } from './spool/spool-lock';
 export {
   type Acknowledgeable,

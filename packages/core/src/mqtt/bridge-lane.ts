@@ -5,7 +5,7 @@ import type { Spool } from '../spool/spool';
 import type { LaneRoute } from './bridge-routes';
 import { GapReporter } from './gap-reporter';
 import { Publisher } from './publisher';
-import type { OutgoingMessage, PublisherEvents, PublisherOptions } from './publisher-options';
+import type { OutgoingMessage, PublisherEvents, PublisherOptions, PublishWaiter } from './publisher-options';
 import { Subscriber, type SubscriberEvents, type SubscriberOptions } from './subscriber';
 import { TopicMap } from './topic-map';
 
@@ -51,6 +51,32 @@ const VIA = 'via';
 /** What no waiting cures. */
 const NEVER: ReadonlySet<RelayErrorCode> = new Set(['MESSAGE_TOO_LARGE', 'MESSAGE_REFUSED']);
 
+interface PassageUser {
+  isThrough(delivery: Delivery): void;
+  isNotThrough(outgoing: OutgoingMessage, delivery: Delivery, error: unknown): void;
+}
+
+/** A message on its way through a lane: an object, since thousands are under way, each of which would be two functions. */
+class Passage implements PublishWaiter {
+  readonly #outgoing: OutgoingMessage;
+  readonly #delivery: Delivery;
+  readonly #user: PassageUser;
+
+  constructor(outgoing: OutgoingMessage, delivery: Delivery, user: PassageUser) {
+    this.#outgoing = outgoing;
+    this.#delivery = delivery;
+    this.#user = user;
+  }
+
+  published(): void {
+    this.#user.isThrough(this.#delivery);
+  }
+
+  failed(error: unknown): void {
+    this.#user.isNotThrough(this.#outgoing, this.#delivery, error);
+  }
+}
+
 /** One direction of a Bridge: takes from one broker, renames, and gives to the other. */
 export class BridgeLane {
   readonly #name: string;
@@ -66,6 +92,10 @@ export class BridgeLane {
   readonly #failed = new AbortController();
   readonly #counts = { refused: 0, duplicates: 0, looped: 0 };
   readonly #told = new WeakSet<RelayError>();
+  readonly #passages: PassageUser = {
+    isThrough: (delivery) => this.#isThrough(delivery),
+    isNotThrough: (outgoing, delivery, error) => this.#isNotThrough(outgoing, delivery, error),
+  };
   /** How many messages the publisher has and we have not heard of. */
   #underWay = 0;
   #wake: (() => void) | undefined;
@@ -171,7 +201,6 @@ export class BridgeLane {
 
   /** Not as a `pipeline()`: thousands a second go through here, and each wait for one alone would cost more than it. */
   async #forwardAll(batches: AsyncIterable<readonly Delivery[]>, signal: AbortSignal): Promise<void> {
-    const context = { signal };
     try {
       for await (const batch of batches) {
         for (const delivery of batch) {
@@ -179,7 +208,7 @@ export class BridgeLane {
           const outgoing = this.#rename(delivery);
           if (!outgoing) delivery.ack();
           else if (this.#dropsHeld && (await this.#isHeld(outgoing))) delivery.ack();
-          else this.#forward(outgoing, delivery, context);
+          else this.#forward(outgoing, delivery, signal);
           if (signal.aborted) return;
         }
       }
@@ -189,12 +218,9 @@ export class BridgeLane {
     }
   }
 
-  #forward(outgoing: OutgoingMessage, delivery: Delivery, context: { readonly signal: AbortSignal }): void {
+  #forward(outgoing: OutgoingMessage, delivery: Delivery, signal: AbortSignal): void {
     this.#underWay += 1;
-    this.#publisher.publish(outgoing, context).then(
-      () => this.#isThrough(delivery),
-      (error) => this.#isNotThrough(outgoing, delivery, error),
-    );
+    this.#publisher.publishFor(outgoing, new Passage(outgoing, delivery, this.#passages), signal);
   }
 
   #isThrough(delivery: Delivery): void {

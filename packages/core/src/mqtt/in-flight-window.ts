@@ -19,13 +19,17 @@ export interface InFlightWindowOptions {
  */
 export class InFlightWindow {
   readonly #options: InFlightWindowOptions;
-  readonly #entries = new Map<number, SpoolEntry>();
-  /** Their packet identifiers by their positions. */
-  readonly #identifiers = new Map<number, number>();
+  /**
+   * Each at its packet identifier modulo their number: a Map would be made anew for every few hundred that come and go.
+   */
+  readonly #entries: (SpoolEntry | undefined)[];
+  /** The packet identifiers of those. */
+  readonly #identifiers: Uint16Array;
   /** The positions of those that have left the spool all the same. */
   readonly #gone = new Set<number>();
   readonly #emptied = new Set<() => void>();
   #link: Link | undefined;
+  #messages = 0;
   #bytes = 0;
   #lastId = 0;
   #progressAt = 0;
@@ -34,21 +38,26 @@ export class InFlightWindow {
 
   constructor(options: InFlightWindowOptions) {
     this.#options = options;
+    const most = Math.min(options.windowMessages, LAST_OWN_IDENTIFIER);
+    this.#entries = new Array(most).fill(undefined);
+    this.#identifiers = new Uint16Array(most);
   }
 
   get messages(): number {
-    return this.#entries.size;
+    return this.#messages;
   }
 
   /** What is in flight and still wanted. */
   get entries(): readonly SpoolEntry[] {
-    return [...this.#entries.values()].filter(({ position }) => !this.#gone.has(position));
+    return this.#entries
+      .filter((entry) => entry !== undefined)
+      .filter(({ position }) => !this.#gone.has(position));
   }
 
   /** How many more messages may be sent. */
   get room(): number {
-    const limit = Math.min(this.#options.windowMessages, this.#link?.limits.receiveMaximum ?? 0);
-    return Math.max(0, limit - this.#entries.size);
+    const limit = Math.min(this.#entries.length, this.#link?.limits.receiveMaximum ?? 0);
+    return Math.max(0, limit - this.#messages);
   }
 
   /** How many more bytes may be sent. */
@@ -58,7 +67,7 @@ export class InFlightWindow {
 
   /** A message larger than the whole window still goes, alone. */
   hasRoomFor(bytes: number): boolean {
-    return this.room > 0 && (this.#entries.size === 0 || this.#bytes + bytes <= this.#options.windowBytes);
+    return this.room > 0 && (this.#messages === 0 || this.#bytes + bytes <= this.#options.windowBytes);
   }
 
   open(link: Link): void {
@@ -69,8 +78,8 @@ export class InFlightWindow {
   /** The link is gone: nothing is in flight any more. */
   clear(): void {
     this.#link = undefined;
-    this.#entries.clear();
-    this.#identifiers.clear();
+    this.#entries.fill(undefined);
+    this.#messages = 0;
     this.#gone.clear();
     this.#bytes = 0;
     this.#stopWatching();
@@ -83,29 +92,32 @@ export class InFlightWindow {
     const messageId = this.#nextId();
     const message = this.#stamped(asOfNow(entry));
     const isTaken = link.publish(message, message.topic ?? '', messageId);
-    if (this.#entries.size === 0) this.#watch();
-    this.#entries.set(messageId, entry);
-    this.#identifiers.set(entry.position, messageId);
+    if (this.#messages === 0) this.#watch();
+    const place = messageId % this.#entries.length;
+    this.#entries[place] = entry;
+    this.#identifiers[place] = messageId;
+    this.#messages += 1;
     this.#bytes += entry.bytes;
     return isTaken;
   }
 
   /** The message has left the spool: its acknowledgement counts no more. Undefined where it is not in flight. */
   forget(position: number): SpoolEntry | undefined {
-    const entry = this.#entries.get(this.#identifiers.get(position) ?? 0);
+    const entry = this.#messages === 0 ? undefined : this.#entries.find((one) => one?.position === position);
     if (entry) this.#gone.add(position);
     return entry;
   }
 
   /** The message that this packet identifier stood for, which is no longer in flight. */
   acknowledge(messageId: number): SpoolEntry | undefined {
-    const entry = this.#entries.get(messageId);
-    if (!entry) return undefined;
-    this.#entries.delete(messageId);
-    this.#identifiers.delete(entry.position);
+    const place = messageId % this.#entries.length;
+    const entry = this.#entries[place];
+    if (!entry || this.#identifiers[place] !== messageId) return undefined;
+    this.#entries[place] = undefined;
+    this.#messages -= 1;
     this.#bytes -= entry.bytes;
     this.#progressAt = performance.now();
-    if (this.#entries.size === 0) this.#stopWatching();
+    if (this.#messages === 0) this.#stopWatching();
     return this.#gone.delete(entry.position) ? undefined : entry;
   }
 
@@ -118,7 +130,7 @@ export class InFlightWindow {
 
   /** Resolves when nothing is in flight, or after so many milliseconds. */
   async emptied(timeoutMs: number): Promise<void> {
-    if (this.#entries.size === 0) return;
+    if (this.#messages === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
       this.#emptied.add(() => {
@@ -128,11 +140,11 @@ export class InFlightWindow {
     });
   }
 
-  /** Packet identifiers go round, past those in use (section 2.2.1). */
+  /** Packet identifiers go round (section 2.2.1), past those whose places are taken. */
   #nextId(): number {
     do {
       this.#lastId = (this.#lastId % LAST_OWN_IDENTIFIER) + 1;
-    } while (this.#entries.has(this.#lastId));
+    } while (this.#entries[this.#lastId % this.#entries.length]);
     return this.#lastId;
   }
 

@@ -70,7 +70,8 @@ export const NO_IDENTIFIER = 0;
 
 /** The size of the packet that a message makes, in bytes. */
 export function publishSize(message: Message, topic: string, protocolVersion: 4 | 5): number {
-  const remaining = remainingLength(message, topic, 2, protocolVersion);
+  const properties = protocolVersion === 5 ? propertiesSize(message) : undefined;
+  const remaining = remainingLength(message, topic, 2, properties);
   return 1 + variableByteIntegerSize(remaining) + remaining;
 }
 
@@ -86,7 +87,8 @@ export function encodePublishHeader(
   protocolVersion: 4 | 5,
 ): Buffer {
   const identifierSize = messageId === NO_IDENTIFIER ? 0 : 2;
-  const remaining = remainingLength(message, topic, identifierSize, protocolVersion);
+  const properties = protocolVersion === 5 ? propertiesSize(message) : undefined;
+  const remaining = remainingLength(message, topic, identifierSize, properties);
   const header = Buffer.allocUnsafe(
     1 + variableByteIntegerSize(remaining) + remaining - message.payload.byteLength,
   );
@@ -94,8 +96,8 @@ export function encodePublishHeader(
   let position = writeVariableByteInteger(header, 1, remaining);
   position = writeText(header, position, topic);
   if (messageId !== NO_IDENTIFIER) position = header.writeUInt16BE(messageId, position);
-  if (protocolVersion === 5) {
-    position = writeVariableByteInteger(header, position, propertiesSize(message));
+  if (properties !== undefined) {
+    position = writeVariableByteInteger(header, position, properties);
     writeProperties(message, header, position);
   }
   return header;
@@ -117,15 +119,15 @@ export function variableByteInteger(
   throw new MalformedPacket('a length of more than four bytes');
 }
 
+/** @param properties what they take, in bytes; undefined for a packet that has none (3.1.1) */
 function remainingLength(
   message: Message,
   topic: string,
   identifierSize: number,
-  protocolVersion: 4 | 5,
+  properties: number | undefined,
 ): number {
   let size = textSize(topic) + identifierSize + message.payload.byteLength;
-  if (protocolVersion === 5) {
-    const properties = propertiesSize(message);
+  if (properties !== undefined) {
     size += variableByteIntegerSize(properties) + properties;
   }
   if (size > LARGEST_PACKET) throw new Error(`${size} bytes are more than MQTT allows, ${LARGEST_PACKET}`);

@@ -83,6 +83,14 @@ export interface OutgoingMessage extends Omit<Partial<Message>, 'payload'> {
   readonly payload: Uint8Array | string;
 }
 
+/** Who waits for a message to be durable. */
+export interface PublishWaiter {
+  /** It is, as where `publish()` resolves. */
+  published(): void;
+  /** It is not, as where `publish()` rejects. */
+  failed(error: unknown): void;
+}
+
 /** News of a Publisher; a failure of `publish()` is its rejection. */
 export interface PublisherEvents {
   /** Connected; messages flow. */

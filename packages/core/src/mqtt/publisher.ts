@@ -7,7 +7,7 @@ import { type Message, type Properties, propertyOf } from '../message';
 import { giveBack, keep } from '../slab';
 import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
-import type { Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
+import type { AppendWaiter, Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
 import type { StageContext, Writer } from '../stage';
 import { Connection } from './connection';
 import {
@@ -16,6 +16,7 @@ import {
   type PublisherEvents,
   type PublisherOptions,
   type PublisherSettings,
+  type PublishWaiter,
   publisherSettings,
 } from './publisher-options';
 import { ReceiptBook, type Receipted } from './receipt-book';
@@ -35,6 +36,32 @@ const WHY_DROPPED: Readonly<Record<DropReason, string>> = {
 interface Leaving {
   readonly removal: Promise<void>;
   readonly payloads: Uint8Array[];
+}
+
+/** A message on its way into a durable spool, for who waits without a promise. */
+class Entering implements AppendWaiter {
+  readonly message: Message;
+  readonly waiter: PublishWaiter;
+  isIn = false;
+  /** Why it is not, where it was not the spool that dropped it. */
+  error: unknown;
+  readonly #user: (entering: Entering) => void;
+
+  constructor(message: Message, waiter: PublishWaiter, user: (entering: Entering) => void) {
+    this.message = message;
+    this.waiter = waiter;
+    this.#user = user;
+  }
+
+  appended(entry: SpoolEntry | undefined): void {
+    this.isIn = entry !== undefined;
+    this.#user(this);
+  }
+
+  failed(error: unknown): void {
+    this.error = error;
+    this.#user(this);
+  }
 }
 
 interface Waiter {
@@ -73,6 +100,12 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   #unnamed = 0;
   readonly #counts = { published: 0, acknowledged: 0, stored: 0, dropped: 0, refused: 0, bytes: 0 };
   readonly #leaving: Leaving[] = [];
+  /** What has become of messages in this turn, whose waiters hear of it behind it. */
+  #entered: Entering[] = [];
+  readonly #hasEntered = (entering: Entering) => {
+    if (this.#entered.length === 0) queueMicrotask(() => this.#tellEntered());
+    this.#entered.push(entering);
+  };
   readonly #cannotLeave = (error: RelayError) => this.#fail(error);
   #opening: Promise<void> | undefined;
   #isOpen = false;
@@ -167,7 +200,6 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
    * `MESSAGE_DROPPED`, `BROKER_REFUSED`, or `CLOSED` when it was closed before.
    */
   publish(message: OutgoingMessage, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    // Without a function of its own that waits: thousands may be under way.
     try {
       const complete = this.#complete(message);
       if (!this.#isOpen) return this.open().then(() => this.#give(complete, message.qos, options.signal));
@@ -175,6 +207,31 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * `publish()` for who takes many and waits for none: with an open and durable spool without a promise for each. The
+   * waiter is called later in any case.
+   */
+  publishFor(message: OutgoingMessage, waiter: PublishWaiter, signal?: AbortSignal): void {
+    if (!this.#isOpen || !this.#spool.durable || !this.#spool.appendFor || message.qos === 0) {
+      this.publish(message, signal && { signal }).then(
+        () => waiter.published(),
+        (error) => waiter.failed(error),
+      );
+      return;
+    }
+    try {
+      const complete = this.#complete(message);
+      this.#assertUsable();
+      this.#sender.assertFits(complete);
+      this.#spool.appendFor(complete, new Entering(complete, waiter, this.#hasEntered), signal);
+    } catch (error) {
+      queueMicrotask(() => waiter.failed(error));
+      return;
+    }
+    // It may be sent while it is on its way to the disk.
+    this.#sender.pump();
   }
 
   /** The stage's way in: `publish()`; but what the spool drops is counted and told, and ends no pipeline. */
@@ -309,6 +366,18 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     // It may be sent while it is on its way to the disk.
     this.#sender.pump();
     return appended;
+  }
+
+  #tellEntered(): void {
+    const entered = this.#entered;
+    this.#entered = [];
+    this.#sender.pump();
+    for (const { message, waiter, isIn, error } of entered) {
+      if (isIn) {
+        this.#counts.published += 1;
+        waiter.published();
+      } else waiter.failed(error ?? this.#dropError(message, 'full'));
+    }
   }
 
   /** QoS 0: now or never. */

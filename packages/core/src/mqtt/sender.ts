@@ -198,11 +198,14 @@ export class Sender {
     this.#user.refused(entry, error);
   }
 
-  /** @throws {RelayError} `MESSAGE_TOO_LARGE` for what the broker would throw us out for. */
-  assertFits(message: Message): void {
+  /**
+   * @param bytes what the message counts, where that is known
+   * @throws {RelayError} `MESSAGE_TOO_LARGE` for what the broker would throw us out for
+   */
+  assertFits(message: Message, bytes = messageBytes(message)): void {
     const { maximumPacketBytes, name: stage } = this.#settings;
     const limit = Math.min(maximumPacketBytes, this.#link?.limits.maximumPacketSize ?? maximumPacketBytes);
-    if (messageBytes(message) <= limit / 2) return;
+    if (bytes <= limit / 2) return;
     const size = this.#window.packetSize(message);
     if (size <= limit) return;
     const broker = this.#link ? `the broker at ${this.#link.url}` : 'the broker';
@@ -295,7 +298,7 @@ export class Sender {
       return true;
     }
     try {
-      this.assertFits(entry.message);
+      this.assertFits(entry.message, entry.bytes);
       this.#receipts?.sending(entry);
       this.#rate?.take(entry.bytes, performance.now());
       const isTaken = this.#window.send(entry);

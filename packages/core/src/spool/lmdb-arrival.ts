@@ -3,7 +3,7 @@ import type { Group, Put } from './lmdb-group-commit';
 import { messageBytes } from './message-bytes';
 import { recordBytes } from './message-codec';
 import type { Recent } from './recent-messages';
-import type { SpoolEntry } from './spool';
+import type { AppendWaiter, SpoolEntry } from './spool';
 import { spoolClock } from './spool-clock';
 import type { Indexed } from './spool-index';
 
@@ -27,36 +27,30 @@ export class Arrival implements Put, Recent {
   /** What it counts against the bound, in bytes. */
   readonly size: number;
   readonly storedAt = spoolClock();
-  readonly resolve: (entry: SpoolEntry | undefined) => void;
-  readonly reject: (error: unknown) => void;
   isWritten = false;
   isRead = false;
   isCancelled = false;
   group: Group | undefined;
-  /** From when it has a position on. */
-  kept!: Indexed;
-  entry!: SpoolEntry;
+  /** From when it has a position on: what the reader gets, and what the books keep. */
+  entry!: SpoolEntry & Indexed;
   /** Where it was put: the position of the first of those that were put with it. */
   bundle = 0;
   #user!: ArrivalUser;
+  #waiter: AppendWaiter | undefined;
 
-  constructor(
-    message: Message,
-    turn: number,
-    signal: AbortSignal | undefined,
-    resolve: (entry: SpoolEntry | undefined) => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(message: Message, turn: number, waiter: AppendWaiter, signal: AbortSignal | undefined) {
     this.message = message;
     this.turn = turn;
     this.signal = signal;
     this.size = messageBytes(message);
-    this.resolve = resolve;
-    this.reject = reject;
+    this.#waiter = waiter;
   }
 
-  place(kept: Indexed, entry: SpoolEntry, user: ArrivalUser): void {
-    this.kept = kept;
+  get kept(): Indexed {
+    return this.entry;
+  }
+
+  place(entry: SpoolEntry & Indexed, user: ArrivalUser): void {
     this.entry = entry;
     this.#user = user;
   }
@@ -67,6 +61,20 @@ export class Arrival implements Put, Recent {
 
   get patienceMs(): number {
     return this.#user.patienceMs(this);
+  }
+
+  /** It is in, or was and has left; undefined where it found no room. Only the first word reaches the waiter. */
+  resolve(entry: SpoolEntry | undefined): void {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.appended(entry);
+  }
+
+  /** It is not in; also once. */
+  reject(error: unknown): void {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.failed(error);
   }
 
   written(): void {

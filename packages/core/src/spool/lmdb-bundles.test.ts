@@ -67,7 +67,7 @@ describe('LmdbBundles', () => {
 
   async function remove(positions: readonly number[]): Promise<void> {
     await root.batch(() => bundles.remove(positions));
-    for (const one of positions) bundles.removed(one);
+    bundles.removed(positions);
   }
 
   const rows = () => [tables.payloads, tables.records, tables.staying].map((table) => table.getCount());

@@ -97,16 +97,21 @@ export class LmdbBundles {
   }
 
   /** What was removed is no longer in the database. */
-  removed(position: number): void {
-    const bundle = this.#bundleOf(position);
-    if (bundle === undefined) return;
-    const number = Math.floor(position / BLOCK_ROWS);
-    const block = this.#blocks.get(number)!;
-    block.distances[position % BLOCK_ROWS] = 0;
-    block.size -= 1;
-    if (this.#messagesOf(bundle).length > 0) this.#partial.add(bundle);
-    else this.#partial.delete(bundle);
-    if (block.size === 0) this.#blocks.delete(number);
+  removed(positions: readonly number[]): void {
+    const bundles = this.#bundlesOf(positions);
+    for (const position of positions) {
+      const number = Math.floor(position / BLOCK_ROWS);
+      const block = this.#blocks.get(number);
+      const row = position % BLOCK_ROWS;
+      if (!block || block.distances[row] === 0) continue;
+      block.distances[row] = 0;
+      block.size -= 1;
+      if (block.size === 0) this.#blocks.delete(number);
+    }
+    for (const bundle of bundles) {
+      if (this.#messagesOf(bundle).length > 0) this.#partial.add(bundle);
+      else this.#partial.delete(bundle);
+    }
   }
 
   /** The message at a position; undefined where it is not, or not whole. */

@@ -29,6 +29,7 @@ class Tried implements Put {
 }
 
 interface TriedRemoval extends Removal {
+  readonly key?: number;
   apply(): void;
 }
 
@@ -153,16 +154,15 @@ describe('GroupCommit', () => {
 
   it('says what it has removed before it begins the next transaction, and nothing of what failed', async () => {
     const told: string[] = [];
-    const removalAt = (key: number, apply = () => root.remove(key)) => ({
-      bytes: 1,
-      apply,
-      removed: () => told.push(`removed ${key}`),
-    });
+    const removalAt = (key: number, apply = () => root.remove(key)) => ({ bytes: 1, apply, key });
     const commits = new GroupCommit(root, {
       ...options,
       apply: (puts: readonly Tried[], removals: readonly TriedRemoval[]) => {
         told.push('begins');
         options.apply(puts, removals);
+      },
+      removed: (removals: readonly TriedRemoval[]) => {
+        for (const { key } of removals) told.push(`removed ${key}`);
       },
     });
     const first = commits.remove(removalAt(1));

@@ -19,6 +19,8 @@ export interface Put {
 export interface GroupCommitOptions<SomePut extends Put, SomeRemoval extends Removal> {
   /** Puts and removes, synchronously, within a transaction; may be told so again, in parts, where that failed. */
   apply(puts: readonly SomePut[], removals: readonly SomeRemoval[]): void;
+  /** They have left the database; the next transaction has not begun. */
+  removed?(removals: readonly SomeRemoval[]): void;
   /** Bytes that may be written now; below zero when others have filled the disk. */
   room(): number | Promise<number>;
   /** There is no room; called before the puts that found none fail. */
@@ -31,8 +33,6 @@ export interface GroupCommitOptions<SomePut extends Put, SomeRemoval extends Rem
 export interface Removal {
   /** About what it takes of the disk until that is free. */
   readonly bytes: number;
-  /** It has left the database; the next transaction has not begun. */
-  removed?(): void;
 }
 
 const RETRY_MS = 1_000;
@@ -209,7 +209,7 @@ export class GroupCommit<SomePut extends Put, SomeRemoval extends Removal> {
       return puts[0] ? undefined : { error };
     }
     for (const put of puts) put.written();
-    for (const removal of removals) removal.removed?.();
+    this.#options.removed?.(removals);
     return undefined;
   }
 

@@ -110,6 +110,24 @@ describe('LmdbSpool', () => {
     await second.close();
   });
 
+  it('that writes unless taken tells a waiter once, also of what leaves while it is being written', async () => {
+    const spool = new LmdbSpool(place(), { writes: 'unless-taken' });
+    await spool.open();
+    const told = new Map<string, number>();
+    // The write begins after some 20 ms.
+    for (let wait = 16; wait < 32; wait += 0.5) {
+      const id = String(wait);
+      const appended = () => void told.set(id, (told.get(id) ?? 0) + 1);
+      spool.appendFor({ ...message(id), payload: Buffer.alloc(1_000_000) }, { appended, failed: appended });
+      const begun = performance.now();
+      while (performance.now() - begun < wait) await new Promise(setImmediate);
+      for (const { position } of await spool.read(10)) await spool.remove(position);
+    }
+    await spool.close();
+    expect(new Set(told.values())).toEqual(new Set([1]));
+    expect(told.size).toBe(32);
+  });
+
   it('that writes unless taken does not wait for the broker for ever', async () => {
     const folder = place();
     const spool = new LmdbSpool(folder, { writes: 'unless-taken', graceMs: 20 });

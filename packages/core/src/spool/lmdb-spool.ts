@@ -14,7 +14,7 @@ import { TABLES, tablesOf } from './lmdb-tables';
 import { decodeMessage } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
 import { RecentMessages } from './recent-messages';
-import type { SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
+import type { AppendWaiter, SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
 import { spoolClock } from './spool-clock';
 import type { Indexed } from './spool-index';
 import { SpoolLedger, type SpoolPolicy } from './spool-ledger';
@@ -174,24 +174,27 @@ export class LmdbSpool implements Spool {
   }
 
   append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined> {
-    // Without a function of its own that waits: thousands may be on their way to the disk.
-    return new Promise((resolve, reject) => {
-      const { disk } = this.#open;
-      const turn = this.#ledger.room.turn();
-      if (performance.now() - this.#lookedAt > DISK_LOOK_MS) this.#lookAt(disk);
-      this.#admit(new Arrival(message, turn, signal, resolve, reject));
-    });
+    return new Promise((resolve, reject) =>
+      this.appendFor(message, { appended: resolve, failed: reject }, signal),
+    );
+  }
+
+  appendFor(message: Message, waiter: AppendWaiter, signal?: AbortSignal): void {
+    const { disk } = this.#open;
+    const turn = this.#ledger.room.turn();
+    if (performance.now() - this.#lookedAt > DISK_LOOK_MS) this.#lookAt(disk);
+    this.#admit(new Arrival(message, turn, waiter, signal));
   }
 
   async read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
     return this.#ledger
       .next(limit, bytes)
-      .map((kept) => this.#recent.read(kept.position) ?? this.#readBack(kept));
+      .map((position) => this.#recent.read(position) ?? this.#readBack(position));
   }
 
   async get(position: number): Promise<SpoolEntry | undefined> {
     const found = this.#ledger.get(position);
-    return found && entryOf(found, this.#messageAt(position));
+    return found && entryOf(found, this.#messageAt(position), false);
   }
 
   async find(message: Message): Promise<number | undefined> {
@@ -270,6 +273,7 @@ export class LmdbSpool implements Spool {
     const bundles = new LmdbBundles(tables);
     const commits = new GroupCommit<Arrival, Leaving>(root, {
       apply: (puts, removals) => write(bundles, puts, removals, this.#growthSeen),
+      removed: (removals) => bundles.removed(positionsOf(removals)),
       room: () => this.#roomNow(disk),
       full: () => this.#ledger.room.limit(this.#writtenBytes, this.#largest),
       asError: (error) => this.#asError(error),
@@ -313,10 +317,11 @@ export class LmdbSpool implements Spool {
     const { priority = 0, expirySeconds } = message;
     const expiresAt = this.#ledger.expiry(storedAt, expirySeconds);
     const mark = markOf(message);
-    const kept = { position, bytes, mark, priority, storedAt, ...(expiresAt && { expiresAt }) };
-    arrival.place(kept, entryOf(kept, message), arrivals);
+    // One object, since it lives for as long as the message is under way.
+    const entry = { position, message, bytes, mark, priority, storedAt, isReadBack: false };
+    arrival.place(expiresAt === undefined ? entry : { ...entry, expiresAt }, arrivals);
     this.#recent.add(arrival);
-    this.#ledger.place(kept);
+    this.#ledger.place(arrival.entry);
     commits.put(arrival);
   }
 
@@ -327,20 +332,21 @@ export class LmdbSpool implements Spool {
         if (this.#writesAlways || this.#graceMs === 0) return 0;
         return storedAt + (isRead ? this.#graceMs : UNREAD_MS) - spoolClock();
       },
-      written: ({ entry, bundle, resolve }) => {
+      written: (arrival) => {
+        const { entry, bundle } = arrival;
         bundles.placed(entry.position, bundle);
         this.#recent.written(entry.position);
-        resolve(entry);
+        arrival.resolve(entry);
       },
       failed: (arrival, error) => this.#failed(arrival, error),
     };
   }
 
   #failed(arrival: Arrival, error: unknown): void {
-    const { entry, message, resolve, reject } = arrival;
+    const { entry, message } = arrival;
     if (!this.#ledger.get(entry.position)) {
       // It has left meanwhile.
-      resolve(entry);
+      arrival.resolve(entry);
       return;
     }
     const isFull = error instanceof DiskFullError;
@@ -350,32 +356,32 @@ export class LmdbSpool implements Spool {
     }
     this.#ledger.remove(entry.position);
     this.#recent.delete(entry.position);
-    if (!isFull) reject(this.#asError(error));
+    if (!isFull) arrival.reject(this.#asError(error));
     else if (this.#ledger.room.whenFull === 'drop-newest') {
       this.#ledger.refuse(message);
-      resolve(undefined);
+      arrival.resolve(undefined);
     } else {
       try {
         this.#admit(arrival);
       } catch (problem) {
-        reject(problem);
+        arrival.reject(problem);
       }
     }
   }
 
   /** It is on its way to the broker, and cannot be called back. */
   #putLater(arrival: Arrival, opened: Opened): void {
-    const { entry, resolve, reject } = arrival;
+    const { entry } = arrival;
     setTimeout(() => {
-      if (this.#opened !== opened) reject(closedError());
+      if (this.#opened !== opened) arrival.reject(closedError());
       else if (this.#ledger.get(entry.position)) opened.commits.put(arrival);
-      else resolve(entry);
+      else arrival.resolve(entry);
     }, RETRY_MS);
   }
 
   /** Takes a message from the disk, and keeps a record of it apart, if there is one. */
   #delete(position: number, aside?: Buffer): Promise<void> {
-    const { commits, bundles, setAside } = this.#open;
+    const { commits, setAside } = this.#open;
     const arrival = this.#recent.unwritten(position);
     this.#recent.delete(position);
     if (arrival && !this.#writesAlways) {
@@ -383,12 +389,13 @@ export class LmdbSpool implements Spool {
       arrival.resolve(arrival.entry);
       if (!aside && commits.cancel(arrival)) return Promise.resolve();
     }
-    const leaving = {
-      position,
-      bytes: REMOVAL_BYTES + (aside?.byteLength ?? 0),
-      removed: () => bundles.removed(position),
-      ...(aside && { apply: () => setAside.put(position, aside) }),
-    };
+    const leaving: Leaving = aside
+      ? {
+          position,
+          bytes: REMOVAL_BYTES + aside.byteLength,
+          apply: () => setAside.put(position, aside),
+        }
+      : { position, bytes: REMOVAL_BYTES };
     return commits.remove(leaving, arrival);
   }
 
@@ -421,9 +428,9 @@ export class LmdbSpool implements Spool {
   }
 
   /** With a payload on loan; see `giveBack()`. */
-  #readBack(kept: Indexed): SpoolEntry {
-    const message = this.#messageAt(kept.position, (bytes) => this.#copies.copy(bytes));
-    return entryOf(kept, message, true);
+  #readBack(position: number): SpoolEntry {
+    const message = this.#messageAt(position, (bytes) => this.#copies.copy(bytes));
+    return entryOf(this.#ledger.get(position)!, message, true);
   }
 
   #messageAt(position: number, copy?: (bytes: Uint8Array) => Buffer): Message {
@@ -453,12 +460,15 @@ function write(
   const needed = puts.reduce((sum, { bytes }) => sum + bytes, 0);
   const places = bundles.put(puts, needed > growth);
   for (const [index, put] of puts.entries()) put.bundle = places[index]!;
-  const leaving: number[] = [];
-  for (const { position, apply } of removals) {
-    if (position !== undefined) leaving.push(position);
-    apply?.();
-  }
-  bundles.remove(leaving);
+  for (const { apply } of removals) apply?.();
+  bundles.remove(positionsOf(removals));
+}
+
+/** Those of messages; what was set aside is removed otherwise. */
+function positionsOf(removals: readonly Leaving[]): number[] {
+  const positions: number[] = [];
+  for (const { position } of removals) if (position !== undefined) positions.push(position);
+  return positions;
 }
 
 /** @throws where anything cannot be read, or a message is missing. */
@@ -474,7 +484,7 @@ function readEverything(root: RootDatabase<Buffer, number>): void {
 function entryOf(
   { position, bytes, storedAt, expiresAt }: Indexed,
   message: Message,
-  isReadBack = false,
+  isReadBack: boolean,
 ): SpoolEntry {
   if (expiresAt === undefined) return { position, message, storedAt, bytes, isReadBack };
   return { position, message, storedAt, bytes, isReadBack, expiresAt };

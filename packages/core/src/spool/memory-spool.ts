@@ -71,7 +71,7 @@ export class MemorySpool implements Spool {
   }
 
   async read(limit: number, bytes?: number): Promise<readonly SpoolEntry[]> {
-    return this.#ledger.next(limit, bytes).map(({ position }) => this.#entries.get(position)!);
+    return this.#ledger.next(limit, bytes).map((position) => this.#entries.get(position)!);
   }
 
   async get(position: number): Promise<SpoolEntry | undefined> {

@@ -54,7 +54,8 @@ it.each(['oldest-first', 'newest-first'] as const)(
               unread.push(item);
             }
           } else if ('read' in step) {
-            expect(index.next(step.read)).toEqual(unread.toSorted(isBefore).slice(0, step.read));
+            const next = unread.toSorted(isBefore).slice(0, step.read);
+            expect(index.next(step.read)).toEqual(next.map((item) => item.position));
             unread = unread.toSorted(isBefore).slice(step.read);
           } else {
             const [from, end] = [step.remove, step.end].map((part) => Math.round(part * position)) as [
@@ -64,7 +65,8 @@ it.each(['oldest-first', 'newest-first'] as const)(
             const isLeft = (item: Indexed) => item.position < from || item.position >= end;
             const removed = [];
             for (let one = from; one < end; one += 1) {
-              const item = index.remove(one);
+              const item = index.get(one);
+              expect(index.remove(one)).toBe(item?.bytes);
               if (item) removed.push(item);
             }
             expect(removed).toEqual(model.filter((item) => !isLeft(item)));

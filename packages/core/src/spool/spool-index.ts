@@ -101,18 +101,18 @@ export class SpoolIndex {
     this.#bytes += bytes;
   }
 
-  /** The next unread items: at most `limit`, and no more than `bytes` together, but one. */
-  next(limit: number, bytes = Number.POSITIVE_INFINITY): Indexed[] {
-    const found: Indexed[] = [];
+  /** The positions of the next unread items: at most `limit`, and no more than `bytes` together, but one. */
+  next(limit: number, bytes = Number.POSITIVE_INFINITY): number[] {
+    const found: number[] = [];
     let room = bytes;
     for (const unread of this.#unread) {
       while (found.length < limit) {
-        const item = this.#peek(unread);
-        if (!item) break;
-        room -= item.bytes;
+        const position = this.#peek(unread);
+        if (position === undefined) break;
+        room -= this.#number(position, BYTES);
         if (room < 0 && found.length > 0) return found;
         this.#pass(unread);
-        found.push(item);
+        found.push(position);
       }
     }
     return found;
@@ -129,20 +129,30 @@ export class SpoolIndex {
     return block && itemAt(block, position);
   }
 
-  /** Takes an item out; undefined where there is none at this position. */
-  remove(position: number): Indexed | undefined {
+  /** What the item is found by; NaN where there never was one at this position. */
+  mark(position: number): number {
+    return this.#number(position, MARK);
+  }
+
+  /** When the item expires; Infinity where it does not, NaN where there never was one. */
+  expiresAt(position: number): number {
+    return this.#number(position, EXPIRES_AT);
+  }
+
+  /** Takes an item out, and says how many bytes it took; undefined where there is none at this position. */
+  remove(position: number): number | undefined {
     const number = Math.floor(position / BLOCK_ROWS);
     const block = this.#blocks.get(number);
-    const item = block && itemAt(block, position);
-    if (!item) return undefined;
+    const bytes = block?.numbers[rowOf(position) + BYTES] ?? Number.NaN;
+    if (!block || Number.isNaN(bytes)) return undefined;
     block.numbers[rowOf(position) + BYTES] = Number.NaN;
     block.size -= 1;
     // The last one goes on: a new one for each message that comes alone would cost more than it.
     if (block.size === 0 && block !== this.#lastBlock) this.#blocks.delete(number);
     this.#size -= 1;
-    this.#bytes -= item.bytes;
+    this.#bytes -= bytes;
     this.#compact();
-    return item;
+    return bytes;
   }
 
   /** All items, by their positions. */
@@ -157,8 +167,13 @@ export class SpoolIndex {
   }
 
   #has(position: number): boolean {
+    return !Number.isNaN(this.#number(position, BYTES));
+  }
+
+  /** One number of a row; an object for each look at one would be most of what is made for a message here. */
+  #number(position: number, column: number): number {
     const block = this.#blocks.get(Math.floor(position / BLOCK_ROWS));
-    return block !== undefined && !Number.isNaN(block.numbers[rowOf(position) + BYTES]);
+    return block?.numbers[rowOf(position) + column] ?? Number.NaN;
   }
 
   #blockFor(position: number): Block {
@@ -180,13 +195,12 @@ export class SpoolIndex {
     return unread;
   }
 
-  #peek(unread: Unread): Indexed | undefined {
+  #peek(unread: Unread): number | undefined {
     for (;;) {
       const { positions, next } = unread;
       const position = this.#order === 'newest-first' ? positions.at(-1) : positions[next];
       if (position === undefined) return undefined;
-      const item = this.get(position);
-      if (item) return item;
+      if (this.#has(position)) return position;
       this.#pass(unread);
     }
   }

@@ -107,14 +107,15 @@ export class SpoolLedger {
     this.room.placed();
   }
 
-  /** The next items; those that have expired are dropped. */
-  next(limit: number, bytes?: number): Indexed[] {
+  /** The positions of the next items; those that have expired are dropped. */
+  next(limit: number, bytes?: number): number[] {
     for (;;) {
       const found = this.#index.next(limit, bytes);
       const now = spoolClock();
-      if (!found.some((item) => isExpired(item, now))) return found;
-      const alive = found.filter((item) => !isExpired(item, now));
-      for (const item of found) if (isExpired(item, now)) this.#drop(item, 'expired');
+      const isExpired = (position: number) => this.#index.expiresAt(position) <= now;
+      if (!found.some(isExpired)) return found;
+      const alive = found.filter((position) => !isExpired(position));
+      for (const position of found.filter(isExpired)) this.#drop(this.#index.get(position)!, 'expired');
       if (alive.length > 0) return alive;
     }
   }
@@ -133,13 +134,14 @@ export class SpoolLedger {
     return position === undefined ? undefined : this.#index.get(position);
   }
 
-  /** Takes an item out, and gives its room back. */
-  remove(position: number): Indexed | undefined {
-    const item = this.#index.remove(position);
-    if (!item) return undefined;
-    this.room.give(item.bytes);
-    if (this.#marks.get(item.mark) === position) this.#marks.delete(item.mark);
-    return item;
+  /** Takes an item out, and gives its room back; false where there is none. */
+  remove(position: number): boolean {
+    const mark = this.#index.mark(position);
+    const bytes = this.#index.remove(position);
+    if (bytes === undefined) return false;
+    this.room.give(bytes);
+    if (mark !== 0 && this.#marks.get(mark) === position) this.#marks.delete(mark);
+    return true;
   }
 
   /** Tells of a message that found no room. */

@@ -47,6 +47,14 @@ export interface SpoolDrop {
   readonly reason: 'full' | 'expired';
 }
 
+/** Who waits for a message to be in a spool. */
+export interface AppendWaiter {
+  /** It is in (and durable, where the spool is); undefined where the spool is full and drops it. */
+  appended(entry: SpoolEntry | undefined): void;
+  /** It is not in. */
+  failed(error: unknown): void;
+}
+
 /** Where messages wait until the broker has acknowledged them, in order. It has one reader. */
 export interface Spool {
   /** Whether a message is safe from a killed process and a power cut once `append()` has resolved. */
@@ -70,6 +78,12 @@ export interface Spool {
    * @throws {TypeError} for a message without properties. @throws {RelayError} `MESSAGE_TOO_LARGE`, `CLOSED`.
    */
   append(message: Message, signal?: AbortSignal): Promise<SpoolEntry | undefined>;
+  /**
+   * The same, for who takes many and waits for none: without a promise for each. The waiter is called in the midst of
+   * the spool's work, and must leave what follows to a later turn. Throws where `append()` would reject at once.
+   * @default `append()` is called
+   */
+  appendFor?(message: Message, waiter: AppendWaiter, signal?: AbortSignal): void;
   /**
    * The next entries in the spool's order, each once: at most `limit`, and no more than `bytes` together
    * (but one). They stay in until they are removed. What has expired is dropped, not read.
