@@ -73,3 +73,25 @@ it('what says that we are there takes no place of the messages that a broker tak
   const faces = broker.heard.filter((said) => said.startsWith('faces'));
   expect(faces).toEqual(['faces a', 'faces b', 'faces c']);
 });
+
+it('an acknowledgement that comes a second time stands for no later message', async () => {
+  const broker = await startStrictBroker(10);
+  // The third message has the place in the window that the first one had.
+  const publisher = new Publisher({ url: broker.url, topic: 'faces', windowMessages: 2 });
+  onTestFinished(() => publisher.close());
+  const [, second] = ['a', 'b', 'c'].map((text) => {
+    const published = publisher.publish({ payload: Buffer.from(text) });
+    published.catch(() => {});
+    return published;
+  });
+  await until(() => broker.held.length === 2, 'as many as its window takes are on their way');
+  const [acknowledgeFirst, acknowledgeSecond] = broker.held;
+  acknowledgeFirst!();
+  await until(() => broker.held.length === 3, 'the last one is on its way');
+  acknowledgeFirst!();
+  acknowledgeSecond!();
+  await second;
+  expect(publisher.stats).toMatchObject({ acknowledged: 2, spooled: 1 });
+  broker.held[2]!();
+  await until(() => publisher.stats.acknowledged === 3, 'the last one');
+});
