@@ -11,8 +11,8 @@ import { S3Store } from './s3-store';
 
 /** `EDGE_RELAY_KILLS=200` for the long run of both; a writer takes longer to start where it writes to a bucket. */
 const KILLS = process.env.EDGE_RELAY_KILLS;
-const FOLDER_KILLS = Number(KILLS ?? 40);
-const BUCKET_KILLS = Number(KILLS ?? 5);
+const FOLDER_KILLS = Number(KILLS ?? 30);
+const BUCKET_KILLS = Number(KILLS ?? 4);
 
 let program: string;
 beforeAll(async () => {
