@@ -4,8 +4,9 @@ import { type Delivery, type Message, propertyOf } from '../message';
 import type { Spool } from '../spool/spool';
 import type { LaneRoute } from './bridge-routes';
 import { GapReporter } from './gap-reporter';
+import { Passage, type PassageUser } from './passage';
 import { Publisher } from './publisher';
-import type { OutgoingMessage, PublisherEvents, PublisherOptions, PublishWaiter } from './publisher-options';
+import type { OutgoingMessage, PublisherEvents, PublisherOptions } from './publisher-options';
 import { Subscriber, type SubscriberEvents, type SubscriberOptions } from './subscriber';
 import { TopicMap } from './topic-map';
 
@@ -50,32 +51,6 @@ const MOST_UNDER_WAY = 4_096;
 const VIA = 'via';
 /** What no waiting cures. */
 const NEVER: ReadonlySet<RelayErrorCode> = new Set(['MESSAGE_TOO_LARGE', 'MESSAGE_REFUSED']);
-
-interface PassageUser {
-  isThrough(delivery: Delivery): void;
-  isNotThrough(outgoing: OutgoingMessage, delivery: Delivery, error: unknown): void;
-}
-
-/** A message on its way through a lane: an object, since thousands are under way, each of which would be two functions. */
-class Passage implements PublishWaiter {
-  readonly #outgoing: OutgoingMessage;
-  readonly #delivery: Delivery;
-  readonly #user: PassageUser;
-
-  constructor(outgoing: OutgoingMessage, delivery: Delivery, user: PassageUser) {
-    this.#outgoing = outgoing;
-    this.#delivery = delivery;
-    this.#user = user;
-  }
-
-  published(): void {
-    this.#user.isThrough(this.#delivery);
-  }
-
-  failed(error: unknown): void {
-    this.#user.isNotThrough(this.#outgoing, this.#delivery, error);
-  }
-}
 
 /** One direction of a Bridge: takes from one broker, renames, and gives to the other. */
 export class BridgeLane {

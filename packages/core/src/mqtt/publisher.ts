@@ -7,9 +7,10 @@ import { type Message, type Properties, propertyOf } from '../message';
 import { giveBack, keep } from '../slab';
 import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
-import type { AppendWaiter, Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
+import type { Spool, SpoolDrop, SpoolEntry } from '../spool/spool';
 import type { StageContext, Writer } from '../stage';
 import { Connection } from './connection';
+import { Entering } from './entering';
 import {
   type DropReason,
   type OutgoingMessage,
@@ -36,32 +37,6 @@ const WHY_DROPPED: Readonly<Record<DropReason, string>> = {
 interface Leaving {
   readonly removal: Promise<void>;
   readonly payloads: Uint8Array[];
-}
-
-/** A message on its way into a durable spool, for who waits without a promise. */
-class Entering implements AppendWaiter {
-  readonly message: Message;
-  readonly waiter: PublishWaiter;
-  isIn = false;
-  /** Why it is not, where it was not the spool that dropped it. */
-  error: unknown;
-  readonly #user: (entering: Entering) => void;
-
-  constructor(message: Message, waiter: PublishWaiter, user: (entering: Entering) => void) {
-    this.message = message;
-    this.waiter = waiter;
-    this.#user = user;
-  }
-
-  appended(entry: SpoolEntry | undefined): void {
-    this.isIn = entry !== undefined;
-    this.#user(this);
-  }
-
-  failed(error: unknown): void {
-    this.error = error;
-    this.#user(this);
-  }
 }
 
 interface Waiter {
@@ -372,12 +347,15 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
     const entered = this.#entered;
     this.#entered = [];
     this.#sender.pump();
-    for (const { message, waiter, isIn, error } of entered) {
-      if (isIn) {
-        this.#counts.published += 1;
-        waiter.published();
-      } else waiter.failed(error ?? this.#dropError(message, 'full'));
-    }
+    // One whose waiter throws keeps nobody else from hearing.
+    for (const each of entered) apart(() => this.#tell(each));
+  }
+
+  #tell({ message, waiter, isIn, error }: Entering): void {
+    if (isIn) {
+      this.#counts.published += 1;
+      waiter.published();
+    } else waiter.failed(error ?? this.#dropError(message, 'full'));
   }
 
   /** QoS 0: now or never. */
