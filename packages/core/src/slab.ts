@@ -1,8 +1,10 @@
-/** A block of memory that a connection is read into, in bytes. */
+/** A block of memory that a connection is read into, in bytes, with a page before what is read. */
 const SLAB_BYTES = 512 * 1024;
 /** Blocks that wait to be read into again, whoever reads, at the most: more than a window of a bridge fills. */
 const SPARE_SLABS = 24;
 const spare: ArrayBuffer[] = [];
+/** Where memory and a disk have to begin for a write that makes no copy: at a multiple of so many bytes. */
+export const PAGE_BYTES = 4_096;
 /** A smaller payload is copied, in bytes: it would keep a whole slab. */
 const WORTH_LENDING_BYTES = 4_096;
 
@@ -19,6 +21,7 @@ interface Lent extends Uint8Array {
  * else that a relay does with it. What is not given back is the collector's, as anything else.
  */
 export class Slab {
+  /** What is read into; with a page before it, empty, since a write to a disk that makes no copy begins at a multiple of one. */
   readonly bytes: Buffer;
   #lent = 0;
   #isFull = false;
@@ -27,8 +30,9 @@ export class Slab {
 
   /** One of at least so many bytes. */
   constructor(bytes: number) {
-    const memory = bytes <= SLAB_BYTES ? spare.pop() : undefined;
-    this.bytes = memory ? Buffer.from(memory) : Buffer.allocUnsafeSlow(Math.max(bytes, SLAB_BYTES));
+    const needed = bytes + PAGE_BYTES;
+    const memory = (needed <= SLAB_BYTES && spare.pop()) || newMemory(Math.max(needed, SLAB_BYTES));
+    this.bytes = Buffer.from(memory, PAGE_BYTES);
   }
 
   /** The payload for somebody who gives it back, `giveBack()`, or lets it go; a small one as a copy. */
@@ -60,6 +64,13 @@ export class Slab {
   }
 }
 
+/** What lay in it before may be anybody's, and must not get to a disk. */
+function newMemory(bytes: number): ArrayBuffer {
+  const memory = Buffer.allocUnsafeSlow(bytes);
+  memory.fill(0, 0, PAGE_BYTES);
+  return memory.buffer as ArrayBuffer;
+}
+
 /** Copies of payloads, on loan as those are that were read into a slab. */
 export class LentCopies {
   #slab = new Slab(0);
@@ -89,6 +100,11 @@ export function giveBack(payload: Lent): void {
   if (!slab) return;
   payload[LENDER] = undefined;
   slab.returned();
+}
+
+/** Whether it is on loan from a slab. */
+export function isLent(payload: Lent): boolean {
+  return payload[LENDER] !== undefined;
 }
 
 /** Whether two payloads are on loan from the same slab: what lies between them was read from the same connection. */

@@ -10,6 +10,7 @@ import type { Bundled } from './bundle';
 import { LmdbBundles } from './lmdb-bundles';
 import { openDatabase } from './lmdb-file';
 import { TABLES, type Tables, tablesOf } from './lmdb-tables';
+import { PayloadFile } from './payload-file';
 
 const slabBytes = 512 * 1024;
 
@@ -18,6 +19,7 @@ describe('LmdbBundles', () => {
   let root: RootDatabase<Buffer, number>;
   let tables: Tables;
   let bundles: LmdbBundles;
+  let file: PayloadFile;
   let position = 0;
   let slab = new Slab(slabBytes);
   let end = 0;
@@ -28,6 +30,7 @@ describe('LmdbBundles', () => {
     await open();
   });
   afterEach(async () => {
+    await file.close();
     await root.close();
     await rm(folder, { recursive: true });
   });
@@ -35,11 +38,15 @@ describe('LmdbBundles', () => {
   async function open(): Promise<number[]> {
     root = await openDatabase(folder, TABLES, () => {});
     tables = tablesOf(root);
-    bundles = new LmdbBundles(tables);
+    file = new PayloadFile(join(folder, 'payloads'));
+    await file.open();
+    bundles = new LmdbBundles(tables, file);
+    expect(bundles.findPlaces()).toBe(true);
     return [...bundles.load()].map((loaded) => loaded.position);
   }
 
   async function reopen(): Promise<number[]> {
+    await file.close();
     await root.close();
     return open();
   }
@@ -57,7 +64,8 @@ describe('LmdbBundles', () => {
     return { message, kept: { position, bytes: length, mark: position, priority, storedAt: 5 } };
   }
 
-  async function put(items: readonly Bundled[]): Promise<void> {
+  async function put(items: readonly Bundled[], isPrepared = false): Promise<void> {
+    if (isPrepared) await bundles.prepare(items);
     let places: number[] = [];
     await root.batch(() => {
       places = bundles.put(items);
@@ -67,10 +75,11 @@ describe('LmdbBundles', () => {
 
   async function remove(positions: readonly number[]): Promise<void> {
     await root.batch(() => bundles.remove(positions));
-    bundles.removed(positions);
+    bundles.removed(positions, true);
   }
 
   const rows = () => [tables.payloads, tables.records, tables.staying].map((table) => table.getCount());
+  const places = () => tables.places.getCount();
 
   it('removes a bundle with the last of its messages, and remembers until then which have left', async () => {
     await put([1, 2, 3, 4].map(() => next(20_000)));
@@ -111,6 +120,44 @@ describe('LmdbBundles', () => {
     expect(await reopen()).toEqual([1, 2]);
   });
 
+  it('has in the file what lies in a slab, and in the database what does not', async () => {
+    const own = { ...next(20_000), message: { id: 'own', payload: Buffer.alloc(20_000, 7), properties: {} } };
+    await put([...[1, 2, 3].map(() => next(20_000)), own, next(20_000)], true);
+    expect(rows()).toEqual([1, 3, 0]);
+    expect(places()).toBe(2);
+    for (const isAgain of [false, true]) {
+      if (isAgain) await reopen();
+      for (const one of [2, 3, 4, 5]) {
+        // The fourth is the one that is not in a slab; those in it are filled with their positions.
+        expect(bundles.read(one)?.payload).toEqual(Buffer.alloc(20_000, one === 1 ? 7 : one));
+      }
+    }
+  });
+
+  it('overwrites nothing in the file that a power cut could bring back', async () => {
+    await put([next(20_000)], true);
+    const first = tables.places.get(1)!;
+    await root.batch(() => bundles.remove([1]));
+    bundles.removed([1], false);
+    await put([next(20_000)], true);
+    expect(tables.places.get(2)).not.toEqual(first);
+    await remove([2]);
+    await put([next(20_000)], true);
+    expect(tables.places.get(3)!.readUInt32LE(0)).toBe(first.readUInt32LE(0));
+  });
+
+  it('reads what was put once more, alone, from the database', async () => {
+    const items = [1, 2].map(() => next(20_000));
+    await bundles.prepare(items);
+    await root.batch(() => bundles.put(items));
+    for (const item of items) await put([item]);
+    expect([...rows(), places()]).toEqual([2, 2, 0, 0]);
+    expect(await reopen()).toEqual([1, 2]);
+    expect(bundles.read(1)?.payload).toEqual(Buffer.alloc(20_000, 1));
+    await remove([1, 2]);
+    expect([...rows(), places()]).toEqual([0, 0, 0, 0]);
+  });
+
   it('does nothing for a message that was never put', async () => {
     await put([next(10)]);
     await remove([7]);
@@ -135,15 +182,16 @@ describe('LmdbBundles', () => {
       /** Which of what is in leaves, in thousandths of it. */
       leaving: fc.array(fc.nat(999), { maxLength: 60 }),
       isReopened: fc.boolean(),
+      isPrepared: fc.boolean(),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
         const model = new Map<number, Message>();
-        for (const { lengths, priority, leaving, isReopened } of steps) {
+        for (const { lengths, priority, leaving, isReopened, isPrepared } of steps) {
           const items = lengths.map((length, index) => next(length, index % 9 === 0 ? priority : 0));
           const all = [...model.keys()];
           const left = [...new Set(leaving.map((part) => all[Math.floor((part / 1_000) * all.length)]!))];
-          await put(items);
+          await put(items, isPrepared);
           for (const { kept, message } of items) {
             model.set(kept.position, { ...message, payload: Buffer.from(message.payload) });
           }
@@ -159,7 +207,7 @@ describe('LmdbBundles', () => {
           }
         }
         await remove([...model.keys()]);
-        expect(rows()).toEqual([0, 0, 0]);
+        expect([...rows(), places()]).toEqual([0, 0, 0, 0]);
       }),
       { numRuns: 40 },
     );

@@ -37,7 +37,7 @@ export async function openDatabase(
   } catch {
     await extended.close();
     await truncate(path, size);
-    throw await setAside(folder, `it is ${size} bytes long and should be ${expected}`);
+    throw await setDatabaseAside(folder, `it is ${size} bytes long and should be ${expected}`);
   }
 }
 
@@ -78,7 +78,7 @@ async function assertDatabase(folder: string): Promise<void> {
     for (const page of [0, 1]) {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(4), 0, 4, page * PAGE_BYTES + MAGIC_OFFSET);
       if (bytesRead !== 4 || buffer.readUInt32LE() !== MAGIC) {
-        throw await setAside(folder, 'it is not a database of LMDB');
+        throw await setDatabaseAside(folder, 'it is not a database of LMDB');
       }
     }
   } finally {
@@ -87,7 +87,7 @@ async function assertDatabase(folder: string): Promise<void> {
 }
 
 /** Moves the damaged database out of the way; gives the error that says so. */
-async function setAside(folder: string, why: string): Promise<RelayError> {
+export async function setDatabaseAside(folder: string, why: string): Promise<RelayError> {
   const aside = `${folder}.damaged-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`;
   const moved = await rename(folder, aside).then(
     () => `It is kept as ${aside}; started again, the spool begins empty.`,

@@ -17,10 +17,15 @@ export interface Put {
 }
 
 export interface GroupCommitOptions<SomePut extends Put, SomeRemoval extends Removal> {
+  /** Writes what does not need a transaction, before the one that puts these; not where that is tried again, in parts. */
+  prepare?(puts: readonly SomePut[]): Promise<void>;
   /** Puts and removes, synchronously, within a transaction; may be told so again, in parts, where that failed. */
   apply(puts: readonly SomePut[], removals: readonly SomeRemoval[]): void;
-  /** They have left the database; the next transaction has not begun. */
-  removed?(removals: readonly SomeRemoval[]): void;
+  /**
+   * They have left the database; the next transaction has not begun.
+   * @param isFlushed whether that is on the disk, as all before it
+   */
+  removed?(removals: readonly SomeRemoval[], isFlushed: boolean): void;
   /** Bytes that may be written now; below zero when others have filled the disk. */
   room(): number | Promise<number>;
   /** There is no room; called before the puts that found none fail. */
@@ -168,6 +173,7 @@ export class GroupCommit<SomePut extends Put, SomeRemoval extends Removal> {
     let failure: { readonly error: unknown } | undefined;
     while (!group.isEmpty) {
       const { puts, removals } = this.#affordable(group, await this.#options.room());
+      if (puts.length > 0) await this.#options.prepare?.(puts);
       if (puts.length + removals.length > 0) failure = (await this.#writePart(puts, removals)) ?? failure;
       else if (group.puts.length > 0) this.#refuse(group);
       // When it is closed, what the removals stand for is sent once more.
@@ -209,7 +215,7 @@ export class GroupCommit<SomePut extends Put, SomeRemoval extends Removal> {
       return puts[0] ? undefined : { error };
     }
     for (const put of puts) put.written();
-    this.#options.removed?.(removals);
+    this.#options.removed?.(removals, puts.length > 0);
     return undefined;
   }
 

@@ -7,12 +7,13 @@ import { LentCopies } from '../slab';
 import { Arrival, type ArrivalUser } from './lmdb-arrival';
 import { LmdbBundles } from './lmdb-bundles';
 import { DiskSpace } from './lmdb-disk-space';
-import { openDatabase } from './lmdb-file';
+import { openDatabase, setDatabaseAside } from './lmdb-file';
 import { DiskFullError, GroupCommit, type Removal } from './lmdb-group-commit';
 import { SetAsideArea } from './lmdb-set-aside';
 import { TABLES, tablesOf } from './lmdb-tables';
 import { decodeMessage } from './message-codec';
 import { isSameMessage, markOf } from './message-mark';
+import { PayloadFile } from './payload-file';
 import { RecentMessages } from './recent-messages';
 import type { AppendWaiter, SetAside, Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
 import { spoolClock } from './spool-clock';
@@ -60,6 +61,7 @@ interface Opened {
   readonly disk: DiskSpace;
   readonly commits: GroupCommit<Arrival, Leaving>;
   readonly bundles: LmdbBundles;
+  readonly file: PayloadFile;
   readonly setAside: SetAsideArea;
   readonly arrivals: ArrivalUser;
 }
@@ -257,6 +259,7 @@ export class LmdbSpool implements Spool {
     const opened = this.#opened;
     this.#opened = undefined;
     await opened?.commits.close();
+    await opened?.file.close();
     this.#recent.clear();
     await this.#lock.release();
   }
@@ -266,21 +269,37 @@ export class LmdbSpool implements Spool {
     await this.#lock.acquire();
     await assertVersion(this.#folder);
     const folder = join(this.#folder, 'messages');
-    const root = await openDatabase(folder, TABLES, readEverything);
+    const file = new PayloadFile(join(folder, 'payloads'));
+    await file.open();
+    const root = await openDatabase(folder, TABLES, (found) => readEverything(found, file)).catch(
+      async (error) => {
+        await file.close();
+        throw error;
+      },
+    );
     const tables = tablesOf(root);
     const databases = Object.values(tables);
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
-    const bundles = new LmdbBundles(tables);
+    const bundles = new LmdbBundles(tables, file);
+    if (!bundles.findPlaces()) {
+      await root.close();
+      await file.close();
+      throw await setDatabaseAside(folder, 'its file of payloads is missing or cut short');
+    }
     const commits = new GroupCommit<Arrival, Leaving>(root, {
+      // Where the disk fills, what is free in the database is used first.
+      prepare: async (puts) => {
+        if (this.#growthSeen > PLENTY_BYTES) await bundles.prepare(puts);
+      },
       apply: (puts, removals) => write(bundles, puts, removals, this.#growthSeen),
-      removed: (removals) => bundles.removed(positionsOf(removals)),
+      removed: (removals, isFlushed) => bundles.removed(positionsOf(removals), isFlushed),
       room: () => this.#roomNow(disk),
       full: () => this.#ledger.room.limit(this.#writtenBytes, this.#largest),
       asError: (error) => this.#asError(error),
     });
     const setAside = new SetAsideArea(tables.setAside, this.#setAsideBytes);
     const arrivals = this.#arrivals(bundles);
-    this.#opened = { disk, commits, bundles, setAside, arrivals };
+    this.#opened = { disk, commits, bundles, file, setAside, arrivals };
     this.#load();
     await this.#lookAt(disk);
   }
@@ -472,10 +491,11 @@ function positionsOf(removals: readonly Leaving[]): number[] {
 }
 
 /** @throws where anything cannot be read, or a message is missing. */
-function readEverything(root: RootDatabase<Buffer, number>): void {
+function readEverything(root: RootDatabase<Buffer, number>, file: PayloadFile): void {
   const tables = tablesOf(root);
   for (const { value } of tables.setAside.getRange()) decodeMessage(value);
-  const bundles = new LmdbBundles(tables);
+  const bundles = new LmdbBundles(tables, file);
+  if (!bundles.findPlaces()) throw new Error('the file of payloads is cut short');
   for (const { position } of bundles.load()) {
     if (!bundles.read(position)) throw new Error(`message ${position} is not where it was put`);
   }

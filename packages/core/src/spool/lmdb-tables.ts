@@ -1,7 +1,7 @@
 import type { Database, RootDatabase } from 'lmdb';
 
 /** How many tables a spool has in one database. */
-export const TABLES = 4;
+export const TABLES = 5;
 
 export type Table = Database<Buffer, number>;
 
@@ -9,6 +9,8 @@ export type Table = Database<Buffer, number>;
 export interface Tables {
   /** The payloads of each bundle, by the position of its first message. */
   readonly payloads: Table;
+  /** Or where these lie in the file beside the database: three numbers of 32 bits each, little endian; see `Place`. */
+  readonly places: Table;
   /** All else of its messages, and what the books keep of them: opening reads no payloads. */
   readonly records: Table;
   /** Where some messages of a bundle have left: which have not. */
@@ -21,6 +23,7 @@ export function tablesOf(root: RootDatabase<Buffer, number>): Tables {
   const table = (name: string) => root.openDB<Buffer, number>({ name, encoding: 'binary' });
   return {
     payloads: table('payloads'),
+    places: table('places'),
     records: table('records'),
     staying: table('staying'),
     setAside: table('set-aside'),

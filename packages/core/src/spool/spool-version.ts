@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { RelayError } from '../errors';
 
 /** The layout of the database, raised with each change that the version before could not read. */
-const VERSION = 5;
+const VERSION = 6;
 
 /**
  * Says in a new folder which version has made it.
