@@ -10,7 +10,9 @@ it('takes the first blocks that are free and follow each other, and none twice',
       const free = Array.from({ length: 64 }, () => true);
       const held: { first: number; blocks: number }[] = [];
       for (const { blocks, given } of steps) {
-        const expected = free.findIndex((_, at) => free.slice(at, at + blocks).filter(Boolean).length === blocks);
+        const expected = free.findIndex(
+          (_, at) => free.slice(at, at + blocks).filter(Boolean).length === blocks,
+        );
         const first = map.take(blocks);
         expect(first ?? -1).toBe(expected);
         if (first !== undefined) {

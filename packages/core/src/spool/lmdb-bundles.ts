@@ -3,7 +3,7 @@ import { isLent } from '../slab';
 import { BUNDLE_BYTES, BUNDLE_MESSAGES, type Bundle, type Bundled, bundlesOf } from './bundle';
 import { type Tables, viewOf } from './lmdb-tables';
 import { decodeBundled, decodeRecord, encodeRecords, recordAt, type StoredRecord } from './message-codec';
-import { PLACE_BYTES, type PayloadFile, type Place } from './payload-file';
+import { type PayloadFile, PLACE_BYTES, type Place } from './payload-file';
 
 /** The rows of so many positions lie together; a bundle never lies in two of these. */
 const BLOCK_ROWS = 1_024;

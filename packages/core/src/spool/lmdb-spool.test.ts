@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
+  access,
   cp,
   mkdir,
   mkdtemp,
@@ -9,6 +10,7 @@ import {
   rm,
   stat,
   truncate,
+  unlink,
   utimes,
   writeFile,
 } from 'node:fs/promises';
@@ -16,9 +18,11 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasDirectWrites } from '../../test/direct-writes';
 import { spoolModel } from '../../test/spool-model';
 import { bundleWriter, startWriter } from '../../test/writer-process';
 import type { Message } from '../message';
+import { LentCopies } from '../slab';
 import { spoolSuite } from '../testing/spool-suite';
 import { LmdbSpool } from './lmdb-spool';
 
@@ -275,6 +279,7 @@ describe('LmdbSpool', () => {
     expect(durable.size).toBeGreaterThan(200);
     expect(found.size).toBeGreaterThan(100);
     await spool.close();
+    if (hasDirectWrites()) await access(join(folder, 'messages', 'payloads'));
   });
 
   it('refuses a second process, and a second spool of the same process, while the first lives', async () => {
@@ -292,7 +297,9 @@ describe('LmdbSpool', () => {
     await expect(new LmdbSpool(folder).open()).rejects.toMatchObject({ code: 'SPOOL_IN_USE' });
     expect(spool.messages).toBeGreaterThan(0);
     await spool.close();
-    await new LmdbSpool(folder).open();
+    const next = new LmdbSpool(folder);
+    await next.open();
+    await next.close();
   });
 
   it('opens again for a killed container that starts as the same process number', async () => {
@@ -351,6 +358,35 @@ describe('LmdbSpool', () => {
     await expect(second.open()).rejects.toMatchObject({ code: 'SPOOL_DAMAGED', stage: 'spool' });
     const aside = (await readdir(folder)).find((name) => name.startsWith('messages.damaged-'));
     expect(await readFile(join(folder, aside!, 'data.mdb'))).toEqual(damaged);
+    await second.open();
+    expect(second.messages).toBe(0);
+    await second.close();
+  });
+
+  it.runIf(hasDirectWrites()).each([
+    ['missing', (file: string) => unlink(file)],
+    ['cut short', async (file: string) => truncate(file, Math.floor((await stat(file)).size / 2))],
+  ])('sets a spool aside whose file of payloads is %s, and begins anew after that', async (_, damage) => {
+    const folder = place();
+    const first = new LmdbSpool(folder);
+    await first.open();
+    const copies = new LentCopies();
+    const payloads = Array.from({ length: 50 }, (_, number) => copies.copy(Buffer.alloc(20_000, number)));
+    await Promise.all(payloads.map((payload, id) => first.append({ ...message(String(id)), payload })));
+    await first.close();
+    const again = new LmdbSpool(folder);
+    await again.open();
+    const found = (await allIn(again)).map((entry) => Buffer.from(entry.message.payload));
+    expect(found).toHaveLength(50);
+    for (const [number, payload] of found.entries()) {
+      expect(payload.equals(Buffer.alloc(20_000, number))).toBe(true);
+    }
+    await again.close();
+    await damage(join(folder, 'messages', 'payloads'));
+
+    const second = new LmdbSpool(folder);
+    await expect(second.open()).rejects.toMatchObject({ code: 'SPOOL_DAMAGED', stage: 'spool' });
+    expect((await readdir(folder)).filter((name) => name.startsWith('messages.damaged-'))).toHaveLength(1);
     await second.open();
     expect(second.messages).toBe(0);
     await second.close();

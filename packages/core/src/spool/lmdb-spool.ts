@@ -169,7 +169,7 @@ export class LmdbSpool implements Spool {
   open(): Promise<void> {
     this.#opening ??= this.#start().catch(async (error) => {
       this.#opening = undefined;
-      await this.#lock.release();
+      await this.#shut();
       throw this.#asError(error);
     });
     return this.#opening;
@@ -256,11 +256,15 @@ export class LmdbSpool implements Spool {
     await this.#opening?.catch(() => {});
     this.#opening = undefined;
     this.#ledger.close();
+    await this.#shut();
+    this.#recent.clear();
+  }
+
+  async #shut(): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
     await opened?.commits.close();
     await opened?.file.close();
-    this.#recent.clear();
     await this.#lock.release();
   }
 

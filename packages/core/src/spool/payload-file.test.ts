@@ -1,12 +1,13 @@
 import { constants } from 'node:fs';
-import { mkdtemp, open, readFile, rm, truncate } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hasDirectWrites } from '../../test/direct-writes';
 import { Slab } from '../slab';
 import { PayloadFile } from './payload-file';
 
-describe.runIf(process.platform === 'linux')('PayloadFile', () => {
+describe.runIf(hasDirectWrites())('PayloadFile', () => {
   let folder: string;
   let path: string;
   const opened: PayloadFile[] = [];
@@ -43,7 +44,8 @@ describe.runIf(process.platform === 'linux')('PayloadFile', () => {
     const pieces = piecesOf([1, 100, 4_095, 4_096, 4_097, 20_000, 160_000, 500_000]);
     const places = await file.write(pieces);
     expect(places).toHaveLength(pieces.length);
-    for (const [index, place] of places!.entries()) expect(file.read(place)?.equals(pieces[index]!)).toBe(true);
+    for (const [index, place] of places!.entries())
+      expect(file.read(place)?.equals(pieces[index]!)).toBe(true);
     const again = await openFile();
     for (const [index, place] of places!.entries()) {
       expect(again.occupy(place)).toBe(true);
@@ -51,7 +53,8 @@ describe.runIf(process.platform === 'linux')('PayloadFile', () => {
     }
     // Nothing of an earlier process is overwritten.
     await again.write(piecesOf([300_000]));
-    for (const [index, place] of places!.entries()) expect(again.read(place)?.equals(pieces[index]!)).toBe(true);
+    for (const [index, place] of places!.entries())
+      expect(again.read(place)?.equals(pieces[index]!)).toBe(true);
   });
 
   it('writes nothing of what lay in memory before the slab', async () => {
@@ -77,7 +80,8 @@ describe.runIf(process.platform === 'linux')('PayloadFile', () => {
     const pieces = piecesOf(Array.from({ length: 300 }, () => 5_000));
     const places = await file.write(pieces);
     expect(places).toHaveLength(256);
-    for (const [index, place] of places!.entries()) expect(file.read(place)?.equals(pieces[index]!)).toBe(true);
+    for (const [index, place] of places!.entries())
+      expect(file.read(place)?.equals(pieces[index]!)).toBe(true);
   });
 
   it('says so where it cannot be made, and where what was written is gone', async () => {
@@ -100,8 +104,8 @@ describe.runIf(process.platform === 'linux')('PayloadFile', () => {
     const file = await openFile();
     await file.write(piecesOf([20_000]));
     const flags: number[] = [];
-    for (const one of await (await import('node:fs/promises')).readdir('/proc/self/fd')) {
-      const link = await (await import('node:fs/promises')).readlink(`/proc/self/fd/${one}`).catch(() => '');
+    for (const one of await readdir('/proc/self/fd')) {
+      const link = await readlink(`/proc/self/fd/${one}`).catch(() => '');
       if (link !== path) continue;
       const info = await readFile(`/proc/self/fdinfo/${one}`, 'utf8');
       flags.push(Number.parseInt(/flags:\s*(\d+)/.exec(info)![1]!, 8));
@@ -109,6 +113,5 @@ describe.runIf(process.platform === 'linux')('PayloadFile', () => {
     expect(flags).toHaveLength(1);
     expect(flags[0]! & constants.O_DIRECT).toBe(constants.O_DIRECT);
     expect(flags[0]! & constants.O_DSYNC).toBe(constants.O_DSYNC);
-    await (await open(path)).close();
   });
 });

@@ -63,7 +63,9 @@ export class PayloadFile {
   async open(): Promise<void> {
     this.#addressOf = await findAddressOf();
     if (!this.#addressOf) this.#isWritable = false;
-    const found = this.#isWritable ? await this.#openFile(constants.O_RDWR).catch(() => undefined) : undefined;
+    const found = this.#isWritable
+      ? await this.#openFile(constants.O_RDWR).catch(() => undefined)
+      : undefined;
     this.#handle = found ?? (await open(this.#path, constants.O_RDONLY).catch(ifMissing));
     if (!this.#handle) return;
     if (!found) this.#isWritable = false;
