@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { giveBack, LentCopies } from './slab';
+import { giveBack, LentCopies, PAGE_BYTES, Slab } from './slab';
 
 it('copies payloads into memory that is used again when all of it was given back', () => {
   const copies = new LentCopies();
@@ -31,4 +33,21 @@ it('keeps what is not given back as it is, and copies what is small or very larg
   giveBack(large);
   expect(kept.equals(Buffer.alloc(20_000, 1))).toBe(true);
   expect(small.equals(Buffer.alloc(10, 2))).toBe(true);
+});
+
+it('has an empty page before it, whatever lay there', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  // The C library keeps what is freed after a larger block was.
+  const fill = (count: number, bytes: number) => {
+    for (let number = 0; number < count; number += 1) Buffer.allocUnsafeSlow(bytes).fill(1);
+    collect();
+  };
+  fill(1, 8 * 1024 ** 2);
+  fill(40, 512 * 1024);
+  const slabs = Array.from({ length: 40 }, () => new Slab(0));
+  for (const { bytes } of slabs) {
+    expect(bytes.byteOffset).toBe(PAGE_BYTES);
+    expect(Buffer.from(bytes.buffer, 0, PAGE_BYTES).equals(Buffer.alloc(PAGE_BYTES))).toBe(true);
+  }
 });

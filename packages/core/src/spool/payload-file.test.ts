@@ -57,13 +57,6 @@ describe.runIf(hasDirectWrites())('PayloadFile', () => {
       expect(again.read(place)?.equals(pieces[index]!)).toBe(true);
   });
 
-  it('writes nothing of what lay in memory before the slab', async () => {
-    for (let round = 0; round < 50; round += 1) Buffer.allocUnsafeSlow(512 * 1024).fill('secret');
-    const file = await openFile();
-    await file.write(piecesOf([20_000]));
-    expect((await readFile(path)).includes('secret')).toBe(false);
-  });
-
   it('has room for no more than its bound, and again for what is given back', async () => {
     const file = await openFile();
     const places = [];
@@ -98,6 +91,7 @@ describe.runIf(hasDirectWrites())('PayloadFile', () => {
     const file = await openFile();
     const piece = Buffer.from(new ArrayBuffer(20_000));
     expect(await file.write([piece])).toBeUndefined();
+    expect(await file.write(piecesOf([20_000]))).toHaveLength(1);
   });
 
   it('is written past the cache of the kernel, and to the disk', async () => {
