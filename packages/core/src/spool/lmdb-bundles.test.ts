@@ -65,8 +65,12 @@ describe('LmdbBundles', () => {
     return { message, kept: { position, bytes: length, mark: position, priority, storedAt: 5 } };
   }
 
+  /** @param isPrepared after something else of this opening is on the disk */
   async function put(items: readonly Bundled[], isPrepared = false): Promise<void> {
-    if (isPrepared) await bundles.prepare(items);
+    if (isPrepared) {
+      bundles.removed([], true);
+      await bundles.prepare(items);
+    }
     let places: number[] = [];
     await root.batch(() => {
       places = bundles.put(items);
@@ -149,7 +153,9 @@ describe('LmdbBundles', () => {
       const first = blockOf(1);
       await root.batch(() => bundles.remove([1]));
       bundles.removed([1], false);
-      await put([next(20_000)], true);
+      const second = [next(20_000)];
+      await bundles.prepare(second);
+      await put(second);
       expect(blockOf(2)).toBeGreaterThanOrEqual(first + 20_000 / 4_096);
       await remove([2]);
       await put([next(20_000)], true);
@@ -157,8 +163,16 @@ describe('LmdbBundles', () => {
     },
   );
 
+  it('writes nothing to the file before what an earlier process has removed is sure to be gone', async () => {
+    const items = [next(20_000)];
+    await bundles.prepare(items);
+    await put(items);
+    expect([...rows(), places()]).toEqual([1, 1, 0, 0]);
+  });
+
   it('reads what was put once more, alone, from the database', async () => {
     const items = [1, 2].map(() => next(20_000));
+    bundles.removed([], true);
     await bundles.prepare(items);
     await root.batch(() => bundles.put(items));
     for (const item of items) await put([item]);

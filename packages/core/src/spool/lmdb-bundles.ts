@@ -3,12 +3,17 @@ import { isLent } from '../slab';
 import { BUNDLE_BYTES, BUNDLE_MESSAGES, type Bundle, type Bundled, bundlesOf } from './bundle';
 import { type Tables, viewOf } from './lmdb-tables';
 import { decodeBundled, decodeRecord, encodeRecords, recordAt, type StoredRecord } from './message-codec';
-import { type PayloadFile, PLACE_BYTES, type Place } from './payload-file';
+import type { PayloadFile, Place } from './payload-file';
 
 /** The rows of so many positions lie together; a bundle never lies in two of these. */
 const BLOCK_ROWS = 1_024;
 /** What is worth a place in the file, in bytes: a smaller bundle costs LMDB less than what lies around it in its pages. */
 const WORTH_A_PLACE_BYTES = 16 * 1024;
+/**
+ * A larger message is LMDB's, in bytes: a group of these is tens of megabytes, and nothing of it goes on before all is written
+ * to the one and then to the other.
+ */
+const LARGE_BYTES = 64 * 1024;
 
 /** For each of neighbouring positions how far behind the first of its bundle it is, plus one; 0 where no message is. */
 class Block {
@@ -44,6 +49,11 @@ export class LmdbBundles {
   /** Left free by what was removed, by a transaction that a power cut may still undo. */
   #leaving: Place[] = [];
   #prepared: Prepared | undefined;
+  /**
+   * Whether something of this opening is on the disk: until then a power cut may bring back what an earlier process, which
+   * was killed, has removed.
+   */
+  #hasFlushed = false;
 
   /** @param file is open */
   constructor(tables: Tables, file: PayloadFile) {
@@ -54,6 +64,7 @@ export class LmdbBundles {
   /** Whether all that an earlier process has written to the file is there; before anything else. */
   findPlaces(): boolean {
     for (const { key: bundle, value } of this.#tables.places.getRange()) {
+      if (value.byteLength !== 12) return false;
       const [block, head, bytes] = [value.readUInt32LE(0), value.readUInt32LE(4), value.readUInt32LE(8)];
       const place = { block, head, bytes };
       if (!this.#file.occupy(place)) return false;
@@ -84,6 +95,7 @@ export class LmdbBundles {
   /** Writes what it can to the file; before the transaction that puts these. Only for one at a time. */
   async prepare(items: readonly Bundled[]): Promise<void> {
     this.#prepared = undefined;
+    if (!this.#hasFlushed) return;
     const bundles = bundlesOf(items, BLOCK_ROWS);
     const direct = bundles.filter(isWorthAPlace);
     if (direct.length === 0) return;
@@ -101,6 +113,7 @@ export class LmdbBundles {
     const found: number[] = [];
     this.#read = undefined;
     const prepared = this.#prepared?.items === items ? this.#prepared : undefined;
+    this.#prepared = undefined;
     for (const bundle of prepared?.bundles ?? bundlesOf(items, inPieces ? 1 : BLOCK_ROWS)) {
       const { position } = bundle.items[0]!.kept;
       this.#tables.records.put(position, encodeRecords(bundle));
@@ -178,6 +191,7 @@ export class LmdbBundles {
       else this.#gone(bundle);
     }
     if (!isFlushed) return;
+    this.#hasFlushed = true;
     for (const place of this.#leaving) this.#file.give(place);
     this.#leaving = [];
   }
@@ -243,5 +257,6 @@ export class LmdbBundles {
 }
 
 function isWorthAPlace({ bytes: { byteLength }, items: [first] }: Bundle<Bundled>): boolean {
-  return byteLength >= WORTH_A_PLACE_BYTES && byteLength <= PLACE_BYTES && isLent(first!.message.payload);
+  const { payload } = first!.message;
+  return byteLength >= WORTH_A_PLACE_BYTES && payload.byteLength <= LARGE_BYTES && isLent(payload);
 }

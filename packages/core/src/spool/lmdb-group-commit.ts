@@ -17,7 +17,7 @@ export interface Put {
 }
 
 export interface GroupCommitOptions<SomePut extends Put, SomeRemoval extends Removal> {
-  /** Writes what does not need a transaction, before the one that puts these; not where that is tried again, in parts. */
+  /** Writes what does not need a transaction, before the one that puts these; may fail, and is not called where that is tried again, in parts. */
   prepare?(puts: readonly SomePut[]): Promise<void>;
   /** Puts and removes, synchronously, within a transaction; may be told so again, in parts, where that failed. */
   apply(puts: readonly SomePut[], removals: readonly SomeRemoval[]): void;
@@ -173,7 +173,7 @@ export class GroupCommit<SomePut extends Put, SomeRemoval extends Removal> {
     let failure: { readonly error: unknown } | undefined;
     while (!group.isEmpty) {
       const { puts, removals } = this.#affordable(group, await this.#options.room());
-      if (puts.length > 0) await this.#options.prepare?.(puts);
+      if (puts.length > 0) await this.#options.prepare?.(puts).catch(() => {});
       if (puts.length + removals.length > 0) failure = (await this.#writePart(puts, removals)) ?? failure;
       else if (group.puts.length > 0) this.#refuse(group);
       // When it is closed, what the removals stand for is sent once more.

@@ -7,6 +7,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  readlink,
   rm,
   stat,
   truncate,
@@ -370,13 +371,14 @@ describe('LmdbSpool', () => {
     const folder = place();
     const first = new LmdbSpool(folder);
     await first.open();
+    await first.append(message('first'));
     const copies = new LentCopies();
     const payloads = Array.from({ length: 50 }, (_, number) => copies.copy(Buffer.alloc(20_000, number)));
     await Promise.all(payloads.map((payload, id) => first.append({ ...message(String(id)), payload })));
     await first.close();
     const again = new LmdbSpool(folder);
     await again.open();
-    const found = (await allIn(again)).map((entry) => Buffer.from(entry.message.payload));
+    const found = (await allIn(again)).slice(1).map((entry) => Buffer.from(entry.message.payload));
     expect(found).toHaveLength(50);
     for (const [number, payload] of found.entries()) {
       expect(payload.equals(Buffer.alloc(20_000, number))).toBe(true);
@@ -390,6 +392,28 @@ describe('LmdbSpool', () => {
     await second.open();
     expect(second.messages).toBe(0);
     await second.close();
+  });
+
+  it('sets a spool aside of which a row says nothing of a place', async () => {
+    const folder = place();
+    const first = new LmdbSpool(folder);
+    await first.open();
+    await first.append(message('kept'));
+    await first.close();
+    const { open } = await import('lmdb');
+    const root = open<Buffer, number>({ path: join(folder, 'messages'), maxDbs: 5, encoding: 'binary' });
+    await root.openDB<Buffer, number>({ name: 'places', encoding: 'binary' }).put(1, Buffer.from('x'));
+    await root.close();
+    const second = new LmdbSpool(folder);
+    await expect(second.open()).rejects.toMatchObject({ code: 'SPOOL_DAMAGED' });
+    await second.open();
+    await second.close();
+    const inUse = await Promise.all(
+      (await readdir('/proc/self/fd').catch(() => [])).map((one) =>
+        readlink(`/proc/self/fd/${one}`).catch(() => ''),
+      ),
+    );
+    expect(inUse.filter((path) => path.startsWith(folder))).toEqual([]);
   });
 
   it('does not take for damaged what LMDB has left shorter than its last page', async () => {

@@ -263,9 +263,12 @@ export class LmdbSpool implements Spool {
   async #shut(): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
-    await opened?.commits.close();
-    await opened?.file.close();
-    await this.#lock.release();
+    try {
+      await opened?.commits.close();
+      await opened?.file.close();
+    } finally {
+      await this.#lock.release();
+    }
   }
 
   async #start(): Promise<void> {
@@ -275,21 +278,30 @@ export class LmdbSpool implements Spool {
     const folder = join(this.#folder, 'messages');
     const file = new PayloadFile(join(folder, 'payloads'));
     await file.open();
-    const root = await openDatabase(folder, TABLES, (found) => readEverything(found, file)).catch(
-      async (error) => {
-        await file.close();
-        throw error;
-      },
-    );
+    try {
+      const root = await openDatabase(folder, TABLES, (found) => readEverything(found, file));
+      try {
+        this.#opened = this.#begin(folder, root, file);
+      } finally {
+        if (!this.#opened) await root.close();
+      }
+      if (!this.#opened) {
+        throw await setDatabaseAside(folder, 'its file of payloads is missing or cut short');
+      }
+    } finally {
+      if (!this.#opened) await file.close();
+    }
+    this.#load();
+    await this.#lookAt(this.#open.disk);
+  }
+
+  /** Undefined where the file is not the one that the database tells of. */
+  #begin(folder: string, root: RootDatabase<Buffer, number>, file: PayloadFile): Opened | undefined {
     const tables = tablesOf(root);
     const databases = Object.values(tables);
     const disk = new DiskSpace({ folder, root, databases, reserveBytes: this.#freeDiskBytes });
     const bundles = new LmdbBundles(tables, file);
-    if (!bundles.findPlaces()) {
-      await root.close();
-      await file.close();
-      throw await setDatabaseAside(folder, 'its file of payloads is missing or cut short');
-    }
+    if (!bundles.findPlaces()) return undefined;
     const commits = new GroupCommit<Arrival, Leaving>(root, {
       // Where the disk fills, what is free in the database is used first.
       prepare: async (puts) => {
@@ -302,10 +314,7 @@ export class LmdbSpool implements Spool {
       asError: (error) => this.#asError(error),
     });
     const setAside = new SetAsideArea(tables.setAside, this.#setAsideBytes);
-    const arrivals = this.#arrivals(bundles);
-    this.#opened = { disk, commits, bundles, file, setAside, arrivals };
-    this.#load();
-    await this.#lookAt(disk);
+    return { disk, commits, bundles, file, setAside, arrivals: this.#arrivals(bundles) };
   }
 
   #load(): void {

@@ -1,4 +1,4 @@
-import { constants, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PAGE_BYTES } from '../slab';
@@ -17,7 +17,7 @@ export interface Place {
 const FILE_BYTES = 64 * 1024 ** 2;
 const BLOCK_BYTES = PAGE_BYTES;
 /** What one place has room for, in bytes. */
-export const PLACE_BYTES = 1024 ** 2;
+const PLACE_BYTES = 160 * 1024;
 /** How many places one write fills at the most. */
 const MAXIMUM_PLACES = 256;
 
@@ -69,7 +69,14 @@ export class PayloadFile {
     this.#handle = found ?? (await open(this.#path, constants.O_RDONLY).catch(ifMissing));
     if (!this.#handle) return;
     if (!found) this.#isWritable = false;
-    this.#size = (await this.#handle.stat()).size;
+    try {
+      this.#size = (await this.#handle.stat()).size;
+      // Who made it may have been killed before its name was on the disk.
+      if (found) await this.#syncFolder();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   /** Whether all of a place, which an earlier process has written, is there; from then on it is taken. */
@@ -86,13 +93,20 @@ export class PayloadFile {
   }
 
   /**
-   * Writes each to a place of its own, and resolves with these when it is on the disk; fewer places where there are more pieces
-   * than one write takes, undefined where none can be written. Only one write at a time.
+   * Writes each to a place of its own, and resolves with these when it is on the disk; with fewer where there are more pieces
+   * than one write takes or than there is room for, undefined where none can be written. Only one write at a time.
    * @param pieces parts of slabs, which have their first page to spare: nothing may change before or in them meanwhile
    */
   async write(pieces: readonly Buffer[]): Promise<readonly Place[] | undefined> {
     if (!this.#isWritable) return undefined;
-    const places = this.#take(pieces.slice(0, MAXIMUM_PLACES));
+    let places: Place[] | undefined;
+    for (
+      let count = Math.min(pieces.length, MAXIMUM_PLACES);
+      count > 0 && !places;
+      count = Math.floor(count / 2)
+    ) {
+      places = this.#take(pieces.slice(0, count));
+    }
     if (!places) return undefined;
     try {
       this.#handle ??= await this.#make();
@@ -120,8 +134,22 @@ export class PayloadFile {
     }
     const { bytes } = this.#read;
     const end = place.head + place.bytes;
-    if (readSync(this.#handle.fd, bytes, 0, length, place.block * BLOCK_BYTES) < end) return undefined;
-    return bytes.subarray(place.head, end);
+    const isThere = this.#readInto(bytes.subarray(0, length), place.block * BLOCK_BYTES) >= end;
+    return isThere ? bytes.subarray(place.head, end) : undefined;
+  }
+
+  /** How much there was. A file that was moved to where it opens for direct reads, and has none, is read through the kernel's cache. */
+  #readInto(bytes: Buffer, position: number): number {
+    try {
+      return readSync(this.#handle!.fd, bytes, 0, bytes.byteLength, position);
+    } catch {
+      const cached = openSync(this.#path, constants.O_RDONLY);
+      try {
+        return readSync(cached, bytes, 0, bytes.byteLength, position);
+      } finally {
+        closeSync(cached);
+      }
+    }
   }
 
   async close(): Promise<void> {
@@ -161,16 +189,25 @@ export class PayloadFile {
     return parts;
   }
 
-  /** Also its name is on the disk. */
   async #make(): Promise<FileHandle> {
     const handle = await this.#openFile(constants.O_RDWR | constants.O_CREAT);
+    try {
+      await this.#syncFolder();
+      return handle;
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** The file's name is on the disk, too. */
+  async #syncFolder(): Promise<void> {
     const folder = await open(dirname(this.#path));
     try {
       await folder.sync();
     } finally {
       await folder.close();
     }
-    return handle;
   }
 
   /** @throws where the file system has no direct writes */
