@@ -138,17 +138,15 @@ export class PayloadFile {
     return isThere ? bytes.subarray(place.head, end) : undefined;
   }
 
-  /** How much there was. A file that was moved to where it opens for direct reads, and has none, is read through the kernel's cache. */
+  /**
+   * How much was read. Where a file opens for direct reads and then has none, as after it was moved to another disk, it is read
+   * through the kernel's cache.
+   */
   #readInto(bytes: Buffer, position: number): number {
     try {
       return readSync(this.#handle!.fd, bytes, 0, bytes.byteLength, position);
     } catch {
-      const cached = openSync(this.#path, constants.O_RDONLY);
-      try {
-        return readSync(cached, bytes, 0, bytes.byteLength, position);
-      } finally {
-        closeSync(cached);
-      }
+      return readCached(this.#path, bytes, position);
     }
   }
 
@@ -218,6 +216,19 @@ export class PayloadFile {
 
 function blocksOf({ head, bytes }: Place): number {
   return Math.ceil((head + bytes) / BLOCK_BYTES);
+}
+
+/** As much as there is; nothing where it cannot be read. */
+function readCached(path: string, bytes: Buffer, position: number): number {
+  let file: number | undefined;
+  try {
+    file = openSync(path, constants.O_RDONLY);
+    return readSync(file, bytes, 0, bytes.byteLength, position);
+  } catch {
+    return 0;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
 }
 
 /** Undefined with a version of lmdb that does not tell. */
