@@ -1,6 +1,9 @@
 /** A block of memory that a connection is read into, in bytes, with a page before what is read. */
 const SLAB_BYTES = 512 * 1024;
-/** Blocks that wait to be read into again, whoever reads, at the most: more than a window of a bridge fills. */
+/**
+ * Blocks that wait to be read into again, whoever reads, at the most: as many as messages fill that are on their way to the disk and
+ * to the far broker, with a round trip of 100 ms, too.
+ */
 const SPARE_SLABS = 96;
 const spare: ArrayBuffer[] = [];
 /** Where memory and a disk have to begin for a write that makes no copy: at a multiple of so many bytes. */
