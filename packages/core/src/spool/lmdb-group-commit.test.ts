@@ -178,6 +178,47 @@ describe('GroupCommit', () => {
     await commits.close();
   });
 
+  it('prepares a group once, before its transaction, and goes on where that fails', async () => {
+    const told: string[] = [];
+    const commits = new GroupCommit(root, {
+      ...options,
+      prepare: async (puts: readonly Tried[]) => {
+        told.push(`prepares ${puts.length}`);
+        await delay(5);
+        throw new Error('cannot be prepared');
+      },
+      apply: (puts: readonly Tried[], removals: readonly TriedRemoval[]) => {
+        told.push(`puts ${puts.length}`);
+        options.apply(puts, removals);
+      },
+    });
+    const good = putAt(1);
+    const bad = new Tried(10, () => {
+      throw new Error('cannot be written');
+    });
+    for (const put of [good, bad]) commits.put(put);
+    await expect(bad.settled).rejects.toThrow('cannot be written');
+    await good.settled;
+    expect(told).toEqual(['prepares 2', 'puts 2', 'puts 1', 'puts 1']);
+    await commits.close();
+  });
+
+  it('says that a removal is on the disk where a flush has come with it', async () => {
+    const told: boolean[] = [];
+    const commits = new GroupCommit(root, {
+      ...options,
+      removed: (removals: readonly TriedRemoval[], isFlushed: boolean) => {
+        if (removals.length > 0) told.push(isFlushed);
+      },
+    });
+    await commits.remove(removalOf(1));
+    const put = putAt(2);
+    commits.put(put);
+    await Promise.all([put.settled, commits.remove(removalOf(3))]);
+    expect(told).toEqual([false, true]);
+    await commits.close();
+  });
+
   it('lets nothing smaller overtake what finds no room, and removes all the same', async () => {
     const commits = new GroupCommit(root, { ...options, room: () => 20_000 });
     await root.put(1, Buffer.from('x'));
