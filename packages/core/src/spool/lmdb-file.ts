@@ -53,6 +53,15 @@ async function openFile(folder: string, databases: number): Promise<RootDatabase
   });
 }
 
+/** Gives the address of memory, of all of it. */
+export type AddressOf = (memory: ArrayBufferLike) => number;
+
+/** It is in lmdb's native part, and not in its types; undefined with a version that has none. */
+export async function loadAddressOf(): Promise<AddressOf | undefined> {
+  const { nativeAddon } = (await import('lmdb')) as { nativeAddon?: { getAddress?: AddressOf } };
+  return nativeAddon?.getAddress;
+}
+
 /**
  * LMDB takes the pages of each transaction anew. The C library (glibc) gives what is freed back to the kernel, which has to
  * clear it for the next one, beyond twice the largest block that was freed so far (mallopt(3), M_TRIM_THRESHOLD): this

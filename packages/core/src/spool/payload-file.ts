@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PAGE_BYTES } from '../slab';
 import { BlockMap } from './block-map';
+import { type AddressOf, loadAddressOf } from './lmdb-file';
 
 /** Where bytes lie in the file. */
 export interface Place {
@@ -20,9 +21,6 @@ const BLOCK_BYTES = PAGE_BYTES;
 const PLACE_BYTES = 160 * 1024;
 /** How many places one write fills at the most. */
 const MAXIMUM_PLACES = 256;
-
-/** Gives the address of memory, of all of it; it is there, and not in lmdb's types. */
-type AddressOf = (memory: ArrayBufferLike) => number;
 
 /** Whole pages of memory, which the kernel reads and writes without a copy. */
 class AlignedMemory {
@@ -61,7 +59,7 @@ export class PayloadFile {
 
   /** Opens the file of an earlier process, where there is one. */
   async open(): Promise<void> {
-    this.#addressOf = await findAddressOf();
+    this.#addressOf = await loadAddressOf();
     if (!this.#addressOf) this.#isWritable = false;
     const found = this.#isWritable
       ? await this.#openFile(constants.O_RDWR).catch(() => undefined)
@@ -229,12 +227,6 @@ function readCached(path: string, bytes: Buffer, position: number): number {
   } finally {
     if (file !== undefined) closeSync(file);
   }
-}
-
-/** Undefined with a version of lmdb that does not tell. */
-async function findAddressOf(): Promise<AddressOf | undefined> {
-  const { nativeAddon } = (await import('lmdb')) as { nativeAddon?: { getAddress?: AddressOf } };
-  return nativeAddon?.getAddress;
 }
 
 function ifMissing(error: NodeJS.ErrnoException): undefined {
