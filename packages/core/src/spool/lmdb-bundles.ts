@@ -95,7 +95,7 @@ export class LmdbBundles {
   /** Writes what it can to the file; before the transaction that puts these. Only for one at a time. */
   async prepare(items: readonly Bundled[]): Promise<void> {
     this.#prepared = undefined;
-    if (!this.#hasFlushed) return;
+    if (!(this.#hasFlushed && items.some(({ message }) => isLent(message.payload)))) return;
     const bundles = bundlesOf(items, BLOCK_ROWS);
     const direct = bundles.filter(isWorthAPlace);
     if (direct.length === 0) return;

@@ -17,8 +17,6 @@ export interface Place {
 /** How large the file is at the most, in bytes: a few times what is on its way through a busy bridge. */
 const FILE_BYTES = 64 * 1024 ** 2;
 const BLOCK_BYTES = PAGE_BYTES;
-/** What one place has room for, in bytes. */
-const PLACE_BYTES = 160 * 1024;
 /** How many places one write fills at the most. */
 const MAXIMUM_PLACES = 256;
 
@@ -36,7 +34,7 @@ class AlignedMemory {
 /**
  * A file that bytes are written to straight from where they lie in memory, past the kernel's cache (`O_DIRECT`, open(2)): no
  * copy is made of them, and they are on the disk when the write has ended (`O_DSYNC`). Both sides have to lie at whole pages, so
- * what is around the bytes in their pages is written, too. It keeps no account of its own: who writes knows the places.
+ * what is around the bytes in their pages is written, too. Who writes keeps the places, and says at each start which are taken.
  *
  * It is an offer: where the kernel, the file system or the disk cannot do it, or the file is full, `write()` says so, and the bytes
  * go elsewhere.
@@ -159,7 +157,7 @@ export class PayloadFile {
     let blocks = 0;
     for (const piece of pieces) {
       const head = (this.#addressOf!(piece.buffer) + piece.byteOffset) & (PAGE_BYTES - 1);
-      if (head > piece.byteOffset || piece.byteLength > PLACE_BYTES) return undefined;
+      if (head > piece.byteOffset) return undefined;
       const place = { block: blocks, head, bytes: piece.byteLength };
       blocks += blocksOf(place);
       places.push(place);
