@@ -1,6 +1,8 @@
+import { PassingMap } from './passing-map';
+
 type Listener = () => void;
 
-const listeners = new WeakMap<AbortSignal, Set<Listener>>();
+const listeners = new WeakMap<AbortSignal, PassingMap<Listener, true>>();
 
 /**
  * Calls `listener` when the signal is aborted; what it gives back takes the listener away again. An
@@ -9,15 +11,15 @@ const listeners = new WeakMap<AbortSignal, Set<Listener>>();
  */
 export function onAbort(signal: AbortSignal, listener: Listener): () => void {
   const shared = listeners.get(signal) ?? share(signal);
-  shared.add(listener);
+  shared.set(listener, true);
   return () => shared.delete(listener);
 }
 
-function share(signal: AbortSignal): Set<Listener> {
-  const shared = new Set<Listener>();
+function share(signal: AbortSignal): PassingMap<Listener, true> {
+  const shared = new PassingMap<Listener, true>();
   listeners.set(signal, shared);
   const abort = () => {
-    for (const listener of shared) listener();
+    for (const listener of [...shared.keys()]) if (shared.has(listener)) listener();
   };
   signal.addEventListener('abort', abort, { once: true });
   return shared;

@@ -4,6 +4,7 @@ import { onAbort } from '../abort-listeners';
 import { apart } from '../apart';
 import { RelayError } from '../errors';
 import { type Message, type Properties, propertyOf } from '../message';
+import { PassingMap } from '../passing-map';
 import { giveBack, keep } from '../slab';
 import { LmdbSpool } from '../spool/lmdb-spool';
 import { MemorySpool } from '../spool/memory-spool';
@@ -68,7 +69,7 @@ export class Publisher extends EventEmitter<PublisherEvents> implements Writer<O
   readonly #sender: Sender;
   readonly #receipts: ReceiptBook | undefined;
   /** Who waits for the acknowledgement of a message; empty with a durable spool. */
-  readonly #waiters = new Map<Message, Waiter>();
+  readonly #waiters = new PassingMap<Message, Waiter>();
   readonly #idle = new Set<() => void>();
   /** Of the ids of messages that have none. */
   readonly #series = randomUUID();

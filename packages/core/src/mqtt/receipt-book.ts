@@ -2,6 +2,7 @@ import type { MqttClient } from 'mqtt';
 import type { RelayError } from '../errors';
 import type { Properties } from '../message';
 import { propertyOf } from '../message';
+import { PassingMap } from '../passing-map';
 import type { SpoolEntry } from '../spool/spool';
 import type { Link } from './link';
 import { ReceiptLedger, type ReceiptRules } from './receipt-ledger';
@@ -33,7 +34,7 @@ export class ReceiptBook {
   readonly #listener: ReceiptListener;
   readonly #user: ReceiptBookUser;
   readonly #intervalMs: number;
-  readonly #details = new Map<number, Receipted>();
+  readonly #details = new PassingMap<number, Receipted>();
   #clock: NodeJS.Timeout | undefined;
   #returnMs: number | undefined;
 

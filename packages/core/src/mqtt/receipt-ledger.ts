@@ -1,3 +1,4 @@
+import { PassingMap } from '../passing-map';
 import type { Receipt } from './receipts';
 
 export interface ReceiptRules {
@@ -34,8 +35,8 @@ const LONGEST_PROBE_MS = 60_000;
 export class ReceiptLedger {
   readonly #rules: ReceiptRules;
   /** In the order of sending. */
-  readonly #outstanding = new Map<number, Outstanding>();
-  readonly #byDigest = new Map<string, Set<Outstanding>>();
+  readonly #outstanding = new PassingMap<number, Outstanding>();
+  readonly #byDigest = new PassingMap<string, Set<Outstanding>>();
   /** When the latest message was sent whose receipt is here. */
   #evidenceAt = Number.NEGATIVE_INFINITY;
   /** When a receipt came last, or we began to wait for one, or asked for one. */

@@ -1,5 +1,6 @@
 import { messageOf, RelayError } from '../errors';
 import type { Message } from '../message';
+import { PassingMap } from '../passing-map';
 import { messageBytes } from '../spool/message-bytes';
 import type { Spool, SpoolEntry } from '../spool/spool';
 import { spoolClock } from '../spool/spool-clock';
@@ -61,7 +62,7 @@ export class Sender {
   #again: number[] = [];
   #isNewLink = false;
   /** The positions of what was sent, on any link, and is still in the spool. */
-  readonly #sent = new Set<number>();
+  readonly #sent = new PassingMap<number, true>();
   #resent = 0;
   #isSending = false;
   #isAskedAgain = false;
@@ -302,8 +303,8 @@ export class Sender {
       this.#receipts?.sending(entry);
       this.#rate?.take(entry.bytes, performance.now());
       const isTaken = this.#window.send(entry);
-      if (this.#sent.has(entry.position)) this.#resent += 1;
-      this.#sent.add(entry.position);
+      if (this.#sent.get(entry.position)) this.#resent += 1;
+      this.#sent.set(entry.position, true);
       return isTaken;
     } catch (error) {
       // Only this message cannot be sent; those behind it can.

@@ -1,4 +1,5 @@
 import type { Message } from '../message';
+import { PassingMap } from '../passing-map';
 import { isLent } from '../slab';
 import { BUNDLE_BYTES, BUNDLE_MESSAGES, type Bundle, type Bundled, bundlesOf } from './bundle';
 import { type Tables, viewOf } from './lmdb-tables';
@@ -45,7 +46,7 @@ export class LmdbBundles {
   /** Where they lie. */
   #memory: Buffer | undefined;
   /** Those whose payloads lie in the file. */
-  readonly #places = new Map<number, Place>();
+  readonly #places = new PassingMap<number, Place>();
   /** Left free by what was removed, by a transaction that a power cut may still undo. */
   #leaving: Place[] = [];
   #prepared: Prepared | undefined;
@@ -165,7 +166,7 @@ export class LmdbBundles {
         continue;
       }
       records.remove(bundle);
-      if (this.#places.has(bundle)) places.remove(bundle);
+      if (this.#places.get(bundle)) places.remove(bundle);
       else payloads.remove(bundle);
       if (this.#partial.has(bundle)) staying.remove(bundle);
     }

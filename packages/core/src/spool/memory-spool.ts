@@ -1,4 +1,5 @@
 import type { Message } from '../message';
+import { PassingMap } from '../passing-map';
 import { messageBytes } from './message-bytes';
 import { isSameMessage, markOf } from './message-mark';
 import type { Spool, SpoolDrop, SpoolEntry, SpoolOrder } from './spool';
@@ -17,7 +18,7 @@ export interface MemorySpoolOptions extends Partial<SpoolPolicy> {
 export class MemorySpool implements Spool {
   readonly durable = false;
   readonly #ledger: SpoolLedger;
-  readonly #entries = new Map<number, SpoolEntry>();
+  readonly #entries = new PassingMap<number, SpoolEntry>();
   #position = 0;
 
   constructor(options: MemorySpoolOptions = {}) {

@@ -1,3 +1,4 @@
+import { PassingMap } from '../passing-map';
 import { giveBack } from '../slab';
 import type { SpoolEntry } from './spool';
 
@@ -16,7 +17,7 @@ const MAXIMUM_BYTES = 8 * 1024 ** 2;
  * here: what is read soon need not come back from the disk. Once read, a written one is the reader's.
  */
 export class RecentMessages<Item extends Recent> {
-  readonly #items = new Map<number, Item>();
+  readonly #items = new PassingMap<number, Item>();
   /** Of those that are written. */
   #bytes = 0;
   #unwrittenBytes = 0;
