@@ -212,6 +212,7 @@ export class LmdbSpool implements Spool {
   }
 
   rewind(): void {
+    this.#recent.rewind();
     this.#ledger.rewind();
   }
 

@@ -24,6 +24,8 @@ it('keeps what is not written, and of what is as much as has room, until it is r
   expect([recent.get(1)?.isRead, recent.unwritten(1)?.entry.position]).toEqual([true, 1]);
   recent.delete(2);
   expect(recent.unwrittenBytes).toBe(19 * MEBIBYTE);
+  // Nobody reads on.
+  recent.rewind();
   for (let position = 1; position <= 20; position += 1) recent.written(position);
   expect(recent.unwrittenBytes).toBe(0);
   expect(kept()).toEqual(Array.from({ length: 8 }, (_, index) => index + 3));
@@ -34,4 +36,35 @@ it('keeps what is not written, and of what is as much as has room, until it is r
   recent.add(last);
   recent.written(21);
   expect(recent.get(21)).toBe(last);
+});
+
+it('keeps more where somebody reads who is not far behind', () => {
+  const recent = new RecentMessages();
+  let position = 0;
+  const write = (count: number) => {
+    for (const last = position + count; position < last; ) {
+      position += 1;
+      recent.add(recentAt(position));
+      recent.written(position);
+    }
+  };
+  const kept = () => Array.from({ length: position }, (_, index) => index + 1).filter((at) => recent.get(at));
+  const between = (first: number, last: number) =>
+    Array.from({ length: last + 1 - first }, (_, index) => index + first);
+  write(10);
+  expect(kept()).toEqual(between(1, 8));
+  for (const at of between(1, 10)) recent.read(at);
+  write(50);
+  expect(kept()).toEqual(between(11, 50));
+  // 41 behind: only where there is room for it in a backlog.
+  for (const at of between(11, 20)) recent.read(at);
+  write(1);
+  expect(kept()).toEqual(between(21, 50));
+  for (const at of between(21, 50)) recent.read(at);
+  write(31);
+  expect(kept()).toEqual(between(62, 90));
+  for (const at of between(51, position)) recent.read(at);
+  recent.rewind();
+  write(10);
+  expect(kept()).toEqual(between(93, 100));
 });

@@ -9,8 +9,13 @@ export interface Recent {
   isRead: boolean;
 }
 
-/** What written messages may take here until they are read, in bytes. */
-const MAXIMUM_BYTES = 8 * 1024 ** 2;
+/** What written messages may take here until they are read, in bytes: more than this is a backlog, which is the disk's. */
+const BACKLOG_BYTES = 8 * 1024 ** 2;
+/**
+ * And where somebody reads who is no further behind: as much as comes while a distant broker takes its time. Reading each of these
+ * from the disk would cost as much again as all else that is done with it.
+ */
+const READING_BYTES = 40 * 1024 ** 2;
 
 /**
  * The messages of a spool that are not on the disk yet, and so many of those written last as have room
@@ -21,6 +26,8 @@ export class RecentMessages<Item extends Recent> {
   /** Of those that are written. */
   #bytes = 0;
   #unwrittenBytes = 0;
+  /** Up to where somebody has read; 0 where nobody has. */
+  #lastRead = 0;
 
   /** What is not on the disk yet takes, in bytes. */
   get unwrittenBytes(): number {
@@ -44,6 +51,7 @@ export class RecentMessages<Item extends Recent> {
 
   /** The message, for the reader. */
   read(position: number): SpoolEntry | undefined {
+    this.#lastRead = Math.max(this.#lastRead, position);
     const item = this.#items.get(position);
     if (!item) return undefined;
     item.isRead = true;
@@ -58,13 +66,18 @@ export class RecentMessages<Item extends Recent> {
     const { bytes } = item.entry;
     this.#unwrittenBytes -= bytes;
     item.isWritten = true;
-    if (!item.isRead && this.#bytes + bytes <= MAXIMUM_BYTES) {
+    if (!item.isRead && this.#bytes + bytes <= this.#mostFor(item.entry)) {
       this.#bytes += bytes;
       return;
     }
     this.#items.delete(position);
     // Nobody has read it, and who does will have it from the disk.
     if (!item.isRead) giveBack(item.entry.message.payload);
+  }
+
+  /** It will be read from the beginning, and nobody knows when. */
+  rewind(): void {
+    this.#lastRead = 0;
   }
 
   delete(position: number): void {
@@ -79,5 +92,12 @@ export class RecentMessages<Item extends Recent> {
     this.#items.clear();
     this.#bytes = 0;
     this.#unwrittenBytes = 0;
+    this.#lastRead = 0;
+  }
+
+  /** What may be here, in bytes; what is between the reader and a message is taken to be of its size. */
+  #mostFor({ position, bytes }: SpoolEntry): number {
+    const isNear = this.#lastRead > 0 && (position - this.#lastRead) * bytes <= READING_BYTES;
+    return isNear ? READING_BYTES : BACKLOG_BYTES;
   }
 }
