@@ -15,7 +15,9 @@ const BACKLOG_BYTES = 8 * 1024 ** 2;
  * And where somebody reads who is no further behind: as much as comes while a distant broker takes its time. Reading each of these
  * from the disk would cost as much again as all else that is done with it.
  */
-const READING_BYTES = 40 * 1024 ** 2;
+const READING_BYTES = 48 * 1024 ** 2;
+/** What its objects take besides, in bytes: of small messages that is most. */
+const OBJECTS_BYTES = 1_024;
 
 /**
  * The messages of a spool that are not on the disk yet, and so many of those written last as have room
@@ -63,10 +65,10 @@ export class RecentMessages<Item extends Recent> {
   written(position: number): void {
     const item = this.#items.get(position);
     if (!item) return;
-    const { bytes } = item.entry;
-    this.#unwrittenBytes -= bytes;
+    this.#unwrittenBytes -= item.entry.bytes;
     item.isWritten = true;
-    if (!item.isRead && this.#bytes + bytes <= this.#mostFor(item.entry)) {
+    const bytes = bytesOf(item);
+    if (!item.isRead && this.#bytes + bytes <= this.#mostFor(position, bytes)) {
       this.#bytes += bytes;
       return;
     }
@@ -83,7 +85,7 @@ export class RecentMessages<Item extends Recent> {
   delete(position: number): void {
     const item = this.#items.get(position);
     if (!item) return;
-    if (item.isWritten) this.#bytes -= item.entry.bytes;
+    if (item.isWritten) this.#bytes -= bytesOf(item);
     else this.#unwrittenBytes -= item.entry.bytes;
     this.#items.delete(position);
   }
@@ -96,8 +98,12 @@ export class RecentMessages<Item extends Recent> {
   }
 
   /** What may be here, in bytes; what is between the reader and a message is taken to be of its size. */
-  #mostFor({ position, bytes }: SpoolEntry): number {
+  #mostFor(position: number, bytes: number): number {
     const isNear = this.#lastRead > 0 && (position - this.#lastRead) * bytes <= READING_BYTES;
     return isNear ? READING_BYTES : BACKLOG_BYTES;
   }
+}
+
+function bytesOf({ entry }: Recent): number {
+  return entry.bytes + OBJECTS_BYTES;
 }
