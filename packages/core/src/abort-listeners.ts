@@ -19,6 +19,7 @@ function share(signal: AbortSignal): PassingMap<Listener, true> {
   const shared = new PassingMap<Listener, true>();
   listeners.set(signal, shared);
   const abort = () => {
+    // One of them may take another away.
     for (const listener of [...shared.keys()]) if (shared.has(listener)) listener();
   };
   signal.addEventListener('abort', abort, { once: true });

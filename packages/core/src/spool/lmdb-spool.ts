@@ -80,7 +80,8 @@ const UNREAD_MS = 20;
 /**
  * Keeps messages on disk, in an LMDB database: what `append()` has resolved for is safe from a killed
  * process and from a power cut, or (with `writes: 'unless-taken'`) was removed. Messages that arrive together
- * share one flush; they can be read before it. One process a folder.
+ * share one flush; they can be read before it. What is written stays in memory until it is read: 8 MiB of a backlog, 48 where the
+ * reader is not further behind than that. One process a folder.
  */
 export class LmdbSpool implements Spool {
   readonly durable = true;
